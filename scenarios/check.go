@@ -1,0 +1,77 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+
+	"dmasim/sim/explore"
+)
+
+// Level says how much a check promises to cover.
+type Level uint8
+
+const (
+	Quick Level = iota
+	Full
+)
+
+// Promise is the coverage that a pass of the scenario means at a level.
+func (s *Scenario) Promise(l Level) explore.Coverage {
+	if l == Full {
+		return s.Full
+	}
+	return s.Quick
+}
+
+// Verdict is what came of checking a case.
+type Verdict struct {
+	Case   Case
+	Report *explore.Report
+	// Strategy is the name of the strategy that was used.
+	Strategy string
+	// Outcome is "pass", "fail" or "incomplete": nothing was found, but the
+	// promised coverage was not reached.
+	Outcome string
+	// Promised is the coverage that a pass means.
+	Promised explore.Coverage
+	// AsExpected tells whether the outcome, and on failure its kind, are the
+	// expected ones. An incomplete check is never as expected.
+	AsExpected bool
+}
+
+// Check explores the case under the strategy.
+func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Coverage, opt explore.Options) *Verdict {
+	v := &Verdict{Case: c, Strategy: s.Name(), Promised: promised}
+	v.Report = explore.Run(ctx, c.Program(), s, opt)
+	want := c.Expected()
+	switch {
+	case v.Report.Found != nil:
+		v.Outcome = "fail"
+		for _, k := range want {
+			v.AsExpected = v.AsExpected || k == v.Report.Found.Failure.Kind
+		}
+	case v.Report.Coverage.Reaches(promised):
+		v.Outcome = "pass"
+		v.AsExpected = len(want) == 0
+	default:
+		v.Outcome = "incomplete"
+	}
+	return v
+}
+
+// Strategies lists the names that NewStrategy knows.
+func Strategies() []string { return []string{"random", "pct", "pos", "dfs", "dpor"} }
+
+// NewStrategy returns a strategy by name, for a promised coverage.
+func NewStrategy(name string, seed uint64, promised explore.Coverage) (explore.Strategy, error) {
+	switch name {
+	case "random":
+		return explore.NewRandom(seed), nil
+	case "dfs":
+		if promised.Bound == explore.All || promised.Bound == explore.Sampled {
+			return explore.NewDFS(explore.Coverage{Bound: explore.All}), nil
+		}
+		return explore.NewDeepen(promised), nil
+	}
+	return nil, fmt.Errorf("there is no strategy %q; %s", name, Nearest(name, Strategies()))
+}

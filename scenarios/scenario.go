@@ -1,0 +1,88 @@
+package scenarios
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/token"
+)
+
+// Scenario is a named race, or the absence of one: a small program on the whole
+// path, what it checks, and what is expected of each design.
+type Scenario struct {
+	// Name is what it is called on the command line and in replay strings.
+	Name string
+	// Story tells in one paragraph, in kernel terms, who does what.
+	Story string
+	// Params are what can be varied.
+	Params []Param
+	// Quick and Full are the coverages that a pass promises at the two levels.
+	Quick, Full explore.Coverage
+	// Defects lists, by name of the design, what is wrong with it that this
+	// scenario shows. A design that is not a key passes.
+	Defects map[string][]Defect
+
+	body func(c Case) func(*sim.Task)
+}
+
+// Param is something about a scenario that can be varied.
+type Param struct {
+	Name    string
+	Doc     string
+	Default int
+	// Min and Max bound the value.
+	Min, Max int
+}
+
+// Defect is a flaw that a scenario shows in a design, as long as its repair is off.
+type Defect struct {
+	Kind sim.Kind
+	// Fix is the repair that removes it, 0 if there is none.
+	Fix token.Fix
+}
+
+// Case is one scenario with one design: what is explored.
+type Case struct {
+	Scenario *Scenario
+	Design   *Design
+	// Fixes are the repairs that are on, beyond those of the design.
+	Fixes token.Fix
+	// Params has a value for each of the scenario's parameters.
+	Params map[string]int
+}
+
+// Design is a way to handle the mapping's references, by name.
+type Design struct {
+	// Name is what it is called on the command line and in replay strings.
+	Name string
+	Doc  string
+	// Base is the name under which scenarios list its defects.
+	Base string
+	// Fixes are the repairs that are on in it; Repairable tells whether others can
+	// be turned on.
+	Fixes      token.Fix
+	Repairable bool
+
+	new func(token.Fix) token.Design
+}
+
+// All lists the scenarios in the order of the documentation.
+func All() []*Scenario { return append([]*Scenario(nil), all...) }
+
+// Designs lists the designs in the order of the documentation.
+func Designs() []*Design { return append([]*Design(nil), designs...) }
+
+// Expected tells what is expected of the case: nil kinds for a pass, otherwise the
+// kinds of which the first failure is to be one.
+func (c Case) Expected() []sim.Kind {
+	var kinds []sim.Kind
+	on := c.Fixes | c.Design.Fixes
+	for _, d := range c.Scenario.Defects[c.Design.Base] {
+		if d.Fix == 0 || !on.Has(d.Fix) {
+			kinds = append(kinds, d.Kind)
+		}
+	}
+	return kinds
+}
+
+// Program is the program of the case, for sim/explore.
+func (c Case) Program() func(*sim.Task) { return c.Scenario.body(c) }

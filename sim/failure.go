@@ -1,0 +1,72 @@
+package sim
+
+import "fmt"
+
+// Kind classifies a failure. The words are a fixed set that scripts may rely on;
+// packages above define those that need a kernel or hardware to be understood.
+type Kind string
+
+const (
+	// Deadlock: no task can take a step, and at least one has not ended.
+	Deadlock Kind = "deadlock"
+	// Stall: only a timer that exists for recovery could make the run go on.
+	Stall Kind = "stall"
+	// Livelock: the step bound was reached, or a retry limit.
+	Livelock Kind = "livelock"
+	// Bug: the model itself panicked, or called its BUG().
+	Bug Kind = "bug"
+	// Warn: the model warned and nothing worse happened before the end of the run.
+	Warn Kind = "warn"
+	// Nondeterminism: the same schedule gave two different runs.
+	Nondeterminism Kind = "nondeterminism"
+	// NoSchedulingPoints: the program has nothing to explore.
+	NoSchedulingPoints Kind = "no-scheduling-points"
+	// Misuse: the simulator was used in a way that it cannot give meaning to.
+	Misuse Kind = "misuse"
+)
+
+// Failure is what a run found.
+type Failure struct {
+	Kind    Kind
+	Message string
+	// Task is the task that was running, nil if none was.
+	Task *Task
+	// Detail has further lines: the blocked tasks of a deadlock, the stack of a
+	// panic.
+	Detail []string
+}
+
+func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
+
+// unwind is the private panic that ends a task from inside.
+type unwind struct{}
+
+// Fail ends the run with a failure of the given kind. It does not return.
+func (t *Task) Fail(kind Kind, format string, args ...any) {
+	t.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Task: t})
+	panic(unwind{})
+}
+
+// Warn records a warning. The run goes on; if it finds nothing worse, the first
+// warning is its failure.
+func (t *Task) Warn(format string, args ...any) {
+	m := t.m
+	if m.dead {
+		return
+	}
+	msg := fmt.Sprintf(format, args...)
+	if m.warning == nil {
+		m.warning = &Failure{Kind: Warn, Message: msg, Task: t}
+	}
+	t.Say("", "WARN: "+msg)
+}
+
+func (m *Machine) fail(f *Failure) {
+	if m.failure == nil && !m.dead {
+		m.failure = f
+		m.flushAll()
+		if m.tracing {
+			m.rows = append(m.rows, Row{Task: f.Task, Phase: m.phase, Step: m.steps, Failed: true, Event: -1})
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package sim
+
+// Op is a visible operation, announced by a task before it happens.
+type Op struct {
+	// Verb says what is done, in the words of a report: "lock", "load".
+	Verb string
+	// Obj is what it is done to; nil for an operation on nothing shared.
+	Obj *Object
+	// Class says how Obj is accessed. For an operation whose outcome decides (a
+	// failed trylock only reads) it is the strongest possibility, and the
+	// operation corrects it with Task.Did once it knows.
+	Class Class
+	// Guard, if not nil, must be ready before the operation can be granted.
+	Guard Guard
+	// Joins is the task whose end the operation waits for, if that is what it does.
+	Joins *Task
+}
+
+// Guard decides when a blocking operation is enabled.
+type Guard interface {
+	// Ready tells whether t's announced operation can be granted now. It reads
+	// state and changes none.
+	Ready(t *Task) bool
+}
+
+// Owned is a Guard that knows which tasks would have to act before it becomes
+// ready. A deadlock report draws its cycle from it.
+type Owned interface {
+	Guard
+	// Owners lists the tasks that t waits for.
+	Owners(t *Task) []*Task
+}
+
+// Access is one object touched by an event.
+type Access struct {
+	Obj   *Object
+	Class Class
+}
+
+// Event is one operation that was granted.
+type Event struct {
+	Task  *Task
+	Verb  string
+	Obj   *Object
+	Class Class
+	// Blocking is set if the operation had a guard.
+	Blocking bool
+	// Value is what a choice returned; -1 for every other operation.
+	Value int32
+	// Joins is the task whose end the operation waited for, if any.
+	Joins *Task
+	// touched is the range in Machine.touched of further accesses.
+	touched, more int32
+}
+
+// IsChoice tells whether the event is a choice.
+func (e *Event) IsChoice() bool { return e.Value >= 0 }

@@ -1,0 +1,245 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Task is one thread of execution of the program. The methods of a task are
+// called by the task itself, while it runs, and by nobody else.
+type Task struct {
+	// Name is for people: "io_uring", "kworker".
+	Name string
+
+	m      *Machine
+	parent *Task
+	nth    int // as which of the parent's children it was created, from 1
+	index  int // in order of creation
+	born   int // number of events granted before it was created
+	key    uint64
+	fn     func(*Task)
+	w      *worker
+
+	op        Op
+	announced bool // op is waiting to be granted
+	held      bool // spawned during set-up, starts with Explore
+	done      bool
+	timer     bool
+	racing    bool
+	recovery  bool
+	deadline  int64
+
+	children, objects int
+
+	label, text string // of the next operation, see At
+	labelled    bool
+}
+
+// Machine returns the machine that t runs on.
+func (t *Task) Machine() *Machine { return t.m }
+
+// Key is the identity of the task: its place in the tree of creation.
+func (t *Task) Key() uint64 { return t.key }
+
+// Index is the position of the task in the order of creation in this run.
+func (t *Task) Index() int { return t.index }
+
+// Done tells whether the task has ended.
+func (t *Task) Done() bool { return t.done }
+
+// Born is the number of events of the run that were granted before t was created;
+// the last of them is the one that spawned it.
+func (t *Task) Born() int { return t.born }
+
+// Parent is the task that created t, nil for the first one.
+func (t *Task) Parent() *Task { return t.parent }
+
+// Pending is the operation that t has announced and that was not granted yet.
+func (t *Task) Pending() (op Op, ok bool) { return t.op, t.announced }
+
+// ID names the task by its place in the tree of creation: "0" is the first task,
+// "2" its second child, "2.1" the first child of that one.
+func (t *Task) ID() string {
+	if t.parent == nil {
+		return "0"
+	}
+	if t.parent.parent == nil {
+		return strconv.Itoa(t.nth)
+	}
+	return t.parent.ID() + "." + strconv.Itoa(t.nth)
+}
+
+func (t *Task) String() string { return fmt.Sprintf("%s (task %s)", t.Name, t.ID()) }
+
+// Go creates a task that is ready to run fn. Created by the first task before
+// Explore, it waits for Explore.
+func (t *Task) Go(name string, fn func(*Task)) *Task {
+	n := t.Spawn(name, Op{Verb: "start"}, fn)
+	n.held = t.m.phase == PhaseSetup && t.parent == nil
+	return n
+}
+
+// Spawn creates a task whose first operation is op: a work item that is due, an
+// interrupt that is raised, a callback that waits for its guard. It starts in
+// every phase.
+func (t *Task) Spawn(name string, op Op, fn func(*Task)) *Task {
+	m := t.m
+	if m.dead {
+		panic(unwind{})
+	}
+	n := m.newTask(t, name, op, fn)
+	return n
+}
+
+// Join waits until all of the given tasks have ended.
+func (t *Task) Join(tasks ...*Task) {
+	for _, n := range tasks {
+		t.Step(Op{Verb: "join", Joins: n, Guard: (*ended)(n)})
+	}
+}
+
+// ended is ready when the task has ended.
+type ended Task
+
+func (e *ended) Ready(*Task) bool     { return e.done }
+func (e *ended) Owners(*Task) []*Task { return []*Task{(*Task)(e)} }
+
+// Step announces op and returns when it has been granted. What the caller does
+// between this return and its next Step happens atomically with the operation.
+func (t *Task) Step(op Op) {
+	m := t.m
+	if m.dead {
+		panic(unwind{})
+	}
+	t.op, t.announced = op, true
+	if m.pick = m.next(t); m.pick != t {
+		t.switchOut()
+	}
+	m.grant(t)
+}
+
+// switchOut gives control to the machine until t is picked.
+func (t *Task) switchOut() {
+	if !t.w.yield(struct{}{}) || t.m.dead {
+		panic(unwind{})
+	}
+}
+
+// Did corrects the class of the operation that was just granted, once it is known
+// what it turned out to be.
+func (t *Task) Did(c Class) {
+	m := t.m
+	if e := m.last(t); e != nil && e.Class != c {
+		e.Class = c
+		m.hash = mix(m.hash, uint64(c)+7)
+	}
+}
+
+// Touch adds an access to the operation that was just granted, for operations
+// that reach more than one object.
+func (t *Task) Touch(o *Object, c Class) {
+	m := t.m
+	e := m.last(t)
+	if e == nil {
+		return
+	}
+	if e.more == 0 {
+		e.touched = int32(len(m.touched))
+	}
+	m.touched = append(m.touched, Access{o, c})
+	e.more++
+	m.hash = mix(m.hash, o.key^uint64(c))
+}
+
+// Choose returns a value in [0,n). In an explored phase the strategy picks it,
+// and every value is explored; elsewhere it is 0.
+func (t *Task) Choose(n int, what string) int {
+	m := t.m
+	if m.dead {
+		panic(unwind{})
+	}
+	if n < 1 {
+		t.Fail(Misuse, "Choose(%d, %q): there must be at least one value to choose from", n, what)
+	}
+	v := 0
+	if m.phase == PhaseExplore && n > 1 {
+		v = m.strategy.Choose(t, n)
+		if v < 0 || v >= n {
+			t.Fail(Misuse, "the strategy chose %d of %d values of %q", v, n, what)
+		}
+		if v != 0 {
+			m.schedule.Choices = append(m.schedule.Choices, Chosen{m.choices, v})
+		}
+		m.choices++
+	}
+	m.events = append(m.events, Event{Task: t, Verb: what, Value: int32(v)})
+	m.hash = mix(m.hash, t.key^uint64(v)<<8^0xc4)
+	if m.tracing {
+		t.flush()
+		m.rows = append(m.rows, Row{Task: t, Phase: m.phase, Step: m.steps, Verb: "choose",
+			Text: what + " = " + strconv.Itoa(v), Event: len(m.events) - 1})
+	}
+	return v
+}
+
+// Explore runs the tasks that were created so far, and all that they create, under
+// the strategy, and returns when all of them have ended. Only the first task may
+// call it, once.
+func (t *Task) Explore() {
+	m := t.m
+	if t.parent != nil || m.phase != PhaseSetup {
+		t.Fail(Misuse, "Explore is called once, by the first task")
+	}
+	m.phase = PhaseExplore
+	for _, u := range m.live {
+		u.held = false
+	}
+	t.op, t.announced = Op{Verb: "teardown"}, true
+	if m.pick = m.next(t); m.pick != t {
+		t.switchOut()
+	}
+	m.grant(t)
+}
+
+// At labels the operation that t announces next with a step of the protocol and a
+// text, for the trace. The label appears where the operation is granted, not
+// where it is announced.
+func (t *Task) At(label, text string) {
+	if t.m.tracing && !t.m.dead {
+		t.flush()
+		t.label, t.text, t.labelled = label, text, true
+	}
+}
+
+// Say puts a step of the protocol and a text into the trace here and now.
+func (t *Task) Say(label, text string) {
+	if t.m.tracing && !t.m.dead {
+		t.flush()
+		t.m.rows = append(t.m.rows, Row{Task: t, Phase: t.m.phase, Step: t.m.steps, Label: label, Text: text, Event: -1})
+	}
+}
+
+// Tracing tells whether labels are kept, so that costly texts need not be made
+// when nobody reads them.
+func (t *Task) Tracing() bool { return t.m.tracing && !t.m.dead }
+
+// flush puts a label into the trace that no operation has taken.
+func (t *Task) flush() {
+	if t.labelled {
+		t.labelled = false
+		if !t.m.dead {
+			t.m.rows = append(t.m.rows, Row{Task: t, Phase: t.m.phase, Step: t.m.steps, Label: t.label, Text: t.text, Event: -1})
+		}
+	}
+}
+
+// validID tells whether s has the form of a task's ID.
+func validID(s string) bool {
+	for _, p := range strings.Split(s, ".") {
+		if n, err := strconv.Atoi(p); err != nil || n < 0 || p != strconv.Itoa(n) {
+			return false
+		}
+	}
+	return true
+}

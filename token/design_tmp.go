@@ -1,0 +1,4 @@
+package token
+
+// Design is replaced below by the real contract.
+type Design interface{ Name() string }
