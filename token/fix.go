@@ -20,10 +20,13 @@ const (
 	// FixAllocError lets CREATE-3 hand the error of ALLOC on as an error pointer,
 	// instead of NULL, which ASG-3 takes for a map.
 	FixAllocError
-	// FixReserveEarly reserves the fence slot of REM-2 when the map is created,
-	// under the reservation lock of CREATE-4, and again after each use, so that
-	// move_notify has nothing to allocate and cannot fail.
-	FixReserveEarly
+	// FixFreeRequest frees the request when ASSIGN fails in SUB-3, instead of going to
+	// the exit label with the request, its tag and its queue reference in hand.
+	FixFreeRequest
+	// FixDrainOnReserveFailure goes on when REM-2 finds no memory for a fence slot: it
+	// unpublishes and kills the map all the same, and waits for the map's fence in
+	// place, since nobody else can be told to.
+	FixDrainOnReserveFailure
 	// FixPutQueue drops, at the last TOKEN-PUT, the queue reference that TOK-5 took.
 	FixPutQueue
 )
@@ -43,8 +46,10 @@ var fixes = []FixInfo{
 		"publish the map, with the caller's reference taken, before the reservation lock is dropped"},
 	{FixAllocError, "alloc-error", "CREATE-3",
 		"return the error of a failed map allocation as an error pointer instead of NULL"},
-	{FixReserveEarly, "reserve-early", "REM-2, CREATE-6",
-		"have the fence slot reserved before the map can be published, so that move_notify cannot fail"},
+	{FixFreeRequest, "free-request", "SUB-3",
+		"free the request, with its tag, when no map can be had for it"},
+	{FixDrainOnReserveFailure, "drain-on-reserve-failure", "REM-2",
+		"when no fence slot can be reserved, unpublish and kill the map nevertheless and wait for it in place"},
 	{FixPutQueue, "put-queue", "TOKEN-PUT",
 		"drop the queue reference of the registration when the token goes"},
 }

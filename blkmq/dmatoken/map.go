@@ -1,0 +1,115 @@
+package dmatoken
+
+import (
+	"dmasim/dmabufsim"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+// assign is ASSIGN: gives the request a map.
+func (tok *dmaToken) assign(t *kernel.Task, f *token.Frag) kernel.BlkStatus {
+	if m := tok.getMap(t); m != nil { // ASG-1
+		f.Map, f.Priv = &m.Map, m
+		return kernel.BLK_STS_OK
+	}
+	if f.Nowait { // ASG-2
+		t.Say("ASG-2", "no map, may not wait: BLK_STS_AGAIN")
+		return kernel.BLK_STS_AGAIN
+	}
+	m, err := tok.create(t) // ASG-3
+	if err != kernel.OK {
+		return kernel.BLK_STS_RESOURCE
+	}
+	if m != nil { // ASG-4; a NULL is assigned too
+		f.Map, f.Priv = &m.Map, m
+	}
+	return kernel.BLK_STS_OK
+}
+
+// getMap is GETMAP: the published map with a reference, or nil. It never sleeps.
+func (tok *dmaToken) getMap(t *kernel.Task) *dmaMap {
+	t.RCUReadLock() // GET-1
+	defer t.RCUReadUnlock()
+	t.At("GET-1", "load token->map")
+	m := tok.dmaMap.Dereference(t)
+	if m == nil { // GET-2
+		return nil
+	}
+	t.Atf("GET-2", "tryget_live %v", m)
+	if !m.refs.TrygetLive(t) {
+		return nil
+	}
+	return m // GET-3
+}
+
+// create is CREATE: makes and publishes a map. An error stands for an error pointer;
+// nil without an error is NULL.
+func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
+	resv := &tok.reg.DmaBuf.Resv
+	t.At("CREATE-1", "mutex_lock(mapping_lock)")
+	tok.mappingLock.Lock(t)
+	defer tok.mappingLock.Unlock(t)
+	if m := tok.getMap(t); m != nil { // CREATE-2
+		return m, kernel.OK
+	}
+	m, err := tok.alloc(t) // CREATE-3
+	if err != kernel.OK {
+		if tok.fixes.Has(token.FixAllocError) {
+			return nil, err
+		}
+		return nil, kernel.OK
+	}
+	t.At("CREATE-4", "dma_resv_lock()")
+	resv.Lock(t, nil)
+	// CREATE-5; nothing interrupts the wait here, so it always gives > 0.
+	t.At("CREATE-5", "dma_resv_wait_timeout(BOOKKEEP)")
+	resv.Wait(t, dmabufsim.UsageBookkeep)
+	res := tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
+	if res == kernel.OK {
+		t.Sayf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
+	}
+	early := res == kernel.OK && tok.fixes.Has(token.FixPublishUnderResv)
+	if early {
+		tok.publish(t, m)
+	}
+	t.At("CREATE-7", "dma_resv_unlock()")
+	resv.Unlock(t)
+	if res != kernel.OK { // CREATE-8
+		return nil, res
+	}
+	if !early {
+		tok.publish(t, m)
+	}
+	return m, kernel.OK
+}
+
+// publish is CREATE-9 and CREATE-10.
+func (tok *dmaToken) publish(t *kernel.Task, m *dmaMap) {
+	t.Atf("CREATE-9", "get %v", m)
+	m.refs.Get(t)
+	t.Atf("CREATE-10", "token->map = %v", m)
+	tok.dmaMap.Assign(t, m)
+}
+
+// alloc is ALLOC.
+func (tok *dmaToken) alloc(t *kernel.Task) (*dmaMap, kernel.Errno) {
+	m := &dmaMap{token: tok}
+	if err := t.Alloc(kernel.GFP_KERNEL, &m.Mem, token.MapSite); err != kernel.OK {
+		return nil, err
+	}
+	m.fence = &dmaFence{}
+	if err := t.Alloc(kernel.GFP_KERNEL, &m.fence.Mem, "blk_mq_dma_fence"); err != kernel.OK {
+		t.Free(&m.Mem)
+		return nil, err
+	}
+	tok.fenceSeq++
+	m.Gen = int(tok.fenceSeq)
+	if err := m.refs.Init(t, &m.Mem, m.String()+".refs", kernel.GFP_KERNEL, m.released); err != kernel.OK {
+		t.Free(&m.fence.Mem)
+		t.Free(&m.Mem)
+		return nil, err
+	}
+	m.fence.Init(t, &m.fence.Mem, "blk-mq", tok.fenceCtx, tok.fenceSeq)
+	tok.refs.Inc(t)
+	return m, kernel.OK
+}

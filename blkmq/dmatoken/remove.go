@@ -1,0 +1,65 @@
+package dmatoken
+
+import (
+	"dmasim/dmabufsim"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+// remove is REMOVE: takes the published map away from new requests. The exporter, or
+// RELEASE, holds the reservation lock.
+func (tok *dmaToken) remove(t *kernel.Task) {
+	resv := &tok.reg.DmaBuf.Resv
+	resv.AssertHeld(t, "REM-1") // REM-1
+	reserved := resv.ReserveFences(t, 1) == kernel.OK
+	if !reserved && !tok.fixes.Has(token.FixDrainOnReserveFailure) { // REM-2
+		t.Warn("REM-2: no fence slot for the map, returning")
+		return
+	}
+	t.At("REM-3", "load token->map")
+	m := tok.dmaMap.DereferenceProtected(t, resv.Held(t))
+	if m == nil { // REM-3
+		t.Say("REM-3", "token->map == NULL, return")
+		return
+	}
+	fence := &m.fence.Fence
+	t.At("REM-4", "token->map = NULL")
+	tok.dmaMap.Assign(t, nil)
+	if reserved {
+		t.Atf("REM-5", "add fence of %v", m)
+		resv.AddFence(t, fence, dmabufsim.UsageKernel)
+	} else {
+		fence.Get(t)
+	}
+	t.Atf("REM-6", "kill %v", m)
+	m.refs.Kill(t)
+	if !reserved {
+		t.At("REM-2", "no fence slot: wait for the map in place")
+		fence.Wait(t)
+		fence.Put(t)
+	}
+}
+
+// released is MAP-REL: the last reference has gone. It runs in the callback of the
+// kill's mode switch, or in the context of the last put.
+func (m *dmaMap) released(t *kernel.Task) {
+	m.freeWork.Init(t, &m.Mem, m.String()+".free_work", m.free)
+	t.Atf("MAP-REL", "%v unused: queue free_work", m)
+	t.K.SystemWq.Queue(t, &m.freeWork)
+}
+
+// free is WRK.
+func (m *dmaMap) free(t *kernel.Task) {
+	tok := m.token
+	t.Atf("WRK-1", "signal fence of %v", m)
+	m.fence.Signal(t)
+	if m.Sgt != nil { // WRK-2
+		t.Atf("WRK-2", "dma_unmap(%v)", m)
+		tok.driver.DmaUnmap(t, &tok.reg, &m.Map, false)
+	}
+	// WRK-3
+	m.fence.Put(t)
+	m.refs.Exit(t)
+	t.Free(&m.Mem)
+	tok.put(t)
+}

@@ -1,0 +1,35 @@
+package scenarios
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/explore"
+)
+
+var moveWhileBusy = &Scenario{
+	Name: "move-while-busy",
+	Story: "The mapping exists when a task writes from the buffer to the drive and reads back into it, while " +
+		"the exporter moves the buffer. The move has to wait for what is in flight, what comes later has to make " +
+		"a mapping of the new pages, and the data must be right wherever the buffer is.",
+	Params: []Param{
+		{Name: "moves", Doc: "moves, one after the other", Default: 1, Min: 1, Max: 3},
+	},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{})
+			w.read(t, 0, 1, 0) // makes the mapping
+			t.Go("io_uring", func(t *kTask) {
+				w.write(t, 0, 1, 7)
+				w.read(t, 1, 1, 7)
+			})
+			t.Go("exporter", func(t *kTask) {
+				for range c.Params["moves"] {
+					w.exp.Move(t)
+				}
+			})
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

@@ -1,0 +1,79 @@
+package kernel
+
+import (
+	"fmt"
+
+	"dmasim/sim"
+)
+
+// Workqueue is struct workqueue_struct (kernel/workqueue.c). Its workers are
+// created when an item is due; max_active limits how many run.
+type Workqueue struct {
+	name      string
+	maxActive int
+	active    int
+	k         *Kernel
+}
+
+// DefaultMaxActive is WQ_DFL_ACTIVE.
+const DefaultMaxActive = 1024
+
+// NewWorkqueue is alloc_workqueue; maxActive 0 means DefaultMaxActive.
+func NewWorkqueue(t *Task, name string, maxActive int) *Workqueue {
+	if maxActive == 0 {
+		maxActive = DefaultMaxActive
+	}
+	return &Workqueue{name: name, maxActive: maxActive, k: t.K}
+}
+
+// Work is struct work_struct.
+type Work struct {
+	obj  sim.Object
+	mem  *Mem
+	name string
+	fn   func(*Task)
+	st   *workState // outlives the item, which its own function may free
+}
+
+type workState struct{ pending, running bool }
+
+// Init is INIT_WORK, as part of in (nil: static storage).
+func (w *Work) Init(t *Task, in *Mem, name string, fn func(*Task)) {
+	t.own(&w.obj, in, "work", name)
+	w.mem, w.name, w.fn, w.st = in, name, fn, &workState{}
+}
+
+// workSlot is ready when the item is not running and the queue may run one more.
+type workSlot struct {
+	wq *Workqueue
+	st *workState
+}
+
+func (g workSlot) Ready(*sim.Task) bool { return !g.st.running && g.wq.active < g.wq.maxActive }
+
+// Queue is queue_work: false if the item was pending already.
+func (wq *Workqueue) Queue(t *Task, w *Work) bool {
+	t.Step(sim.Op{Verb: "queue_work", Obj: &w.obj})
+	t.Use(w.mem)
+	st := w.st
+	if st.pending {
+		return false
+	}
+	st.pending = true
+	t.spawn(InWorker, "kworker/"+wq.name, sim.Op{Verb: "run work", Obj: &w.obj, Guard: workSlot{wq, st}}, func(t *Task) {
+		t.Use(w.mem)
+		st.pending, st.running = false, true
+		wq.active++
+		w.fn(t)
+		st.running = false
+		wq.active--
+	})
+	return true
+}
+
+// Flush is flush_work: waits until the item is neither pending nor running.
+func (w *Work) Flush(t *Task) {
+	t.MightSleep(fmt.Sprintf("flush_work(%s)", w.name))
+	st := w.st
+	t.Await("flush_work", &w.obj, sim.Read, func() bool { return !st.pending && !st.running })
+}

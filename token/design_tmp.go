@@ -1,4 +1,0 @@
-package token
-
-// Design is replaced below by the real contract.
-type Design interface{ Name() string }
