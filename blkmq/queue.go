@@ -69,8 +69,8 @@ func (q *Queue) Put(t *kernel.Task) {
 // Remove is what happens when the disk goes: no more I/O is accepted, and the disk's
 // reference is dropped.
 func (q *Queue) Remove(t *kernel.Task) {
-	q.dying = true
 	q.Put(t)
+	q.dying = true // part of the operation that Put is
 }
 
 // Refs counts the references, for auditors.

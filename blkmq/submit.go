@@ -9,7 +9,7 @@ import (
 // SubmitBio is submit_bio on a queue: the bio ends exactly once, possibly before this
 // returns.
 func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
-	t.MightSleep("submit_bio")
+	t.MightSleep("submit_bio", "")
 	// SUB-1
 	if lb := uint64(q.Limits.LogicalBlock); b.Sector*hw.SectorSize%lb != 0 || uint64(b.Size)%lb != 0 {
 		b.end(t, kernel.BLK_STS_IOERR)
@@ -37,8 +37,10 @@ func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
 		}
 		if o.FreeRequest {
 			rq.free(t, token.NeverQueued)
+			t.Sayf("SUB-3", "bio ends with %v", s.Errno())
+		} else {
+			t.Stressf("SUB-3", "bio ends with %v; its request keeps tag %d", s.Errno(), rq.tag)
 		}
-		t.Sayf("SUB-3", "bio ends with %v", s.Errno())
 		b.end(t, s)
 		return
 	}

@@ -1,6 +1,9 @@
 package blkmq
 
 import (
+	"fmt"
+	"strings"
+
 	"dmasim/sim"
 	"dmasim/sim/kernel"
 )
@@ -23,12 +26,31 @@ func NewTagset(t *kernel.Task, name string, depth int) *Tagset {
 // Ready tells whether a tag is free.
 func (s *Tagset) Ready(*sim.Task) bool { return s.free > 0 }
 
+// Explain says who has the tags.
+func (s *Tagset) Explain(*sim.Task) string {
+	var parts []string
+	for i, rq := range s.used {
+		if rq == nil {
+			continue
+		}
+		what := "a request that is being submitted"
+		if b := rq.Bio; b != nil {
+			what = fmt.Sprintf("the request of sector %d", b.Sector)
+			if b.ended {
+				what += ", whose bio has ended"
+			}
+		}
+		parts = append(parts, fmt.Sprintf("tag %d belongs to %s", i, what))
+	}
+	return strings.Join(parts, "; ")
+}
+
 // get is blk_mq_get_tag: it waits for a tag, uninterruptibly, or fails if it may not
 // wait.
 func (s *Tagset) get(t *kernel.Task, rq *Request, nowait bool) bool {
 	op := sim.Op{Verb: "get tag", Obj: &s.obj}
 	if !nowait {
-		t.MightSleep("blk_mq_get_tag")
+		t.MightSleep("blk_mq_get_tag", "")
 		op.Guard = s
 	}
 	t.Step(op)

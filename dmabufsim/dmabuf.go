@@ -152,7 +152,7 @@ func (d *DmaBuf) Detach(t *kernel.Task, a *Attachment) {
 // Map is dma_buf_map_attachment: the reservation lock is held. A dynamic importer
 // waits for the fences itself.
 func (a *Attachment) Map(t *kernel.Task, dir hw.Direction) (*SgTable, kernel.Errno) {
-	t.MightSleep("dma_buf_map_attachment")
+	t.MightSleep("dma_buf_map_attachment", "")
 	a.Buf.Resv.AssertHeld(t, "dma_buf_map_attachment")
 	sgt, err := a.Buf.ops.MapDmaBuf(t, a, dir)
 	if err == kernel.OK {
@@ -163,7 +163,7 @@ func (a *Attachment) Map(t *kernel.Task, dir hw.Direction) (*SgTable, kernel.Err
 
 // Unmap is dma_buf_unmap_attachment: the reservation lock is held.
 func (a *Attachment) Unmap(t *kernel.Task, sgt *SgTable, dir hw.Direction) {
-	t.MightSleep("dma_buf_unmap_attachment")
+	t.MightSleep("dma_buf_unmap_attachment", "")
 	a.Buf.Resv.AssertHeld(t, "dma_buf_unmap_attachment")
 	if a.maps == 0 {
 		t.Fail(kernel.DoubleFree, "dma_buf_unmap_attachment of %q, which is not mapped (%s)", a.Buf.Name, t.Task)

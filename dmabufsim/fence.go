@@ -1,7 +1,7 @@
 package dmabufsim
 
 import (
-	"fmt"
+	"strconv"
 
 	"dmasim/sim"
 	"dmasim/sim/kernel"
@@ -27,7 +27,9 @@ func (f *Fence) Init(t *kernel.Task, in *kernel.Mem, timeline string, context, s
 	t.Own(&f.obj, "fence", f.String())
 }
 
-func (f *Fence) String() string { return fmt.Sprintf("fence %s:%d:%d", f.Timeline, f.Context, f.Seqno) }
+func (f *Fence) String() string {
+	return "fence " + f.Timeline + ":" + strconv.FormatUint(f.Context, 10) + ":" + strconv.FormatUint(f.Seqno, 10)
+}
 
 // Get is dma_fence_get.
 func (f *Fence) Get(t *kernel.Task) *Fence {
@@ -59,7 +61,7 @@ func (f *Fence) Ready(*sim.Task) bool { return f.signaled }
 
 // Wait is dma_fence_wait, uninterruptible. The caller has a reference.
 func (f *Fence) Wait(t *kernel.Task) {
-	t.MightSleep("dma_fence_wait")
+	t.MightSleep("dma_fence_wait", "")
 	t.Use(f.mem)
 	t.Step(sim.Op{Verb: "dma_fence_wait", Obj: &f.obj, Class: sim.Read, Guard: f})
 }

@@ -115,7 +115,7 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 // the lock calls it: it returns when every fence of the usage, and of all stronger
 // ones, has signalled.
 func (r *Resv) Wait(t *kernel.Task, u Usage) {
-	t.MightSleep("dma_resv_wait_timeout")
+	t.MightSleep("dma_resv_wait_timeout", "")
 	t.Touch(&r.list, sim.Read)
 	for _, e := range append([]resvFence(nil), r.fences...) {
 		if e.usage > u {

@@ -2,6 +2,8 @@ package nvmesim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"dmasim/blkmq"
 	"dmasim/sim"
@@ -85,5 +87,5 @@ func (c *Controller) execute(t *kernel.Task, cmd command) {
 	})
 }
 
-// Written lists the LBAs that were ever written, in no order.
-func (c *Controller) Written() map[uint64]hw.Stamp { return c.blocks }
+// Written lists the LBAs that were ever written, in rising order.
+func (c *Controller) Written() []uint64 { return slices.Sorted(maps.Keys(c.blocks)) }

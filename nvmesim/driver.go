@@ -30,7 +30,7 @@ func NewDisk(t *kernel.Task, name string, size int64, depth int, d token.Design)
 func (d *Driver) QueueRq(t *kernel.Task, rq *blkmq.Request) kernel.BlkStatus {
 	cmd := command{dir: rq.Bio.Dir, lba: rq.Bio.Sector, length: int(rq.Bio.Size), rq: rq}
 	if rq.Map == nil {
-		t.Say("NV-1", "no map: the token is taken for a vector")
+		t.Stress("NV-1", "no map: the token is taken for a vector")
 		cmd.prp1, cmd.prp2 = hw.Poison, hw.Poison
 	} else {
 		t.Use(&rq.Map.Mem)

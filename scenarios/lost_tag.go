@@ -3,6 +3,8 @@ package scenarios
 import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
@@ -12,20 +14,20 @@ var lostTag = &Scenario{
 		"request with that tag when it finds that there is no map. The posted design ends the bio with -EAGAIN and " +
 		"leaves by the exit label, with the request in hand. The read is issued again from a worker, which waits " +
 		"for a tag that nobody will give back. An exporter moves the buffer meanwhile, which changes nothing.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: sim.Deadlock, Fix: token.FixFreeRequest},
 			// Only schedules that get past the lost tag come to this.
-			{Kind: "stale-dma", Fix: token.FixPublishUnderResv},
+			{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv},
 		},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{tags: 1, auditTags: true})
-			t.Go("io_uring", func(t *kTask) { w.read(t, 0, 1, 0) })
-			t.Go("exporter", func(t *kTask) { w.exp.Move(t) })
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: 1}) })
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)
 		}

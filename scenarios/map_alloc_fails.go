@@ -14,8 +14,8 @@ var mapAllocFails = &Scenario{
 	Story: "The allocation of the map fails when the first read of a registered dma-buf needs one, while the " +
 		"exporter moves the buffer. The read must end with -ENOMEM. The posted design returns NULL where its caller " +
 		"looks for an error pointer, so the request has no map, and the driver takes the token for a page vector.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.IOMMUFault, Fix: token.FixAllocError}},
 	},
@@ -23,12 +23,12 @@ var mapAllocFails = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
 			t.K.FailAlloc(token.MapSite, 1)
-			t.Go("io_uring", func(t *kTask) {
-				if res := w.submit(t, false, 0, 1, 0); res != iter.Neg(kernel.ENOMEM) {
+			t.Go("io_uring", func(t *kernel.Task) {
+				if res := w.submit(t, transfer{n: 1}); res != iter.Neg(kernel.ENOMEM) {
 					t.Fail(iter.WrongErrno, "the read without a map completed with %s, not -ENOMEM", result(res))
 				}
 			})
-			t.Go("exporter", func(t *kTask) { w.exp.Move(t) })
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)
 		}

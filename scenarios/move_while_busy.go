@@ -3,6 +3,7 @@ package scenarios
 import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
 )
 
 var moveWhileBusy = &Scenario{
@@ -13,17 +14,17 @@ var moveWhileBusy = &Scenario{
 	Params: []Param{
 		{Name: "moves", Doc: "moves, one after the other", Default: 1, Min: 1, Max: 3},
 	},
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
-			w.read(t, 0, 1, 0) // makes the mapping
-			t.Go("io_uring", func(t *kTask) {
-				w.write(t, 0, 1, 7)
-				w.read(t, 1, 1, 7)
+			w.do(t, transfer{n: 1}) // makes the mapping
+			t.Go("io_uring", func(t *kernel.Task) {
+				w.do(t, transfer{write: true, n: 1, lba: 7})
+				w.do(t, transfer{at: 1, n: 1, lba: 7})
 			})
-			t.Go("exporter", func(t *kTask) {
+			t.Go("exporter", func(t *kernel.Task) {
 				for range c.Params["moves"] {
 					w.exp.Move(t)
 				}

@@ -4,6 +4,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
@@ -12,18 +13,18 @@ var noFenceSlot = &Scenario{
 	Story: "The exporter moves the buffer, and dma_resv_reserve_fences() fails inside move_notify. The posted " +
 		"design warns and returns with the map still published: the exporter sees no fence to wait for and takes the " +
 		"pages away, and a read that comes later finds the map and goes through it. It needs no race.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixDrainOnReserveFailure}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
-			w.read(t, 0, 1, 0) // makes the mapping
+			w.do(t, transfer{n: 1}) // makes the mapping
 			t.K.FailAlloc("dma_resv_list", 1)
-			t.Go("exporter", func(t *kTask) { w.exp.Move(t) })
-			t.Go("io_uring", func(t *kTask) { w.read(t, 0, 1, 1) })
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: 1, lba: 1}) })
 			t.Explore()
 			w.teardown(t)
 		}

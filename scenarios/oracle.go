@@ -34,36 +34,54 @@ func (r *reference) block(lba uint64) hw.Stamp {
 }
 
 // transferred notes a completed transfer and checks that it happened.
-func (r *reference) transferred(t *kernel.Task, write bool, at, pages, lba int) {
-	first := at * hw.SectorsPerPage
-	block := uint64(lba * hw.SectorsPerPage)
-	for i := range pages * hw.SectorsPerPage {
+func (r *reference) transferred(t *kernel.Task, x transfer) {
+	first := x.at * hw.SectorsPerPage
+	block := uint64(x.lba * hw.SectorsPerPage)
+	for i := range x.n * hw.SectorsPerPage {
 		b := block + uint64(i)
-		if write {
+		if x.write {
 			r.blocks[b] = r.buffer[first+i]
 		} else {
 			r.buffer[first+i] = r.block(b)
 		}
 	}
-	if f := r.check(); f != nil {
-		t.Fail(f.Kind, "after the %s completed, %s", map[bool]string{true: "write", false: "read"}[write], f.Message)
+	f := r.checkBuffer(first, x.n)
+	if f == nil {
+		f = r.checkBlocks(block, x.n)
+	}
+	if f != nil {
+		t.Fail(f.Kind, "after the %s completed, %s", map[bool]string{true: "write", false: "read"}[x.write], f.Message)
 	}
 }
 
-// check compares the whole of the buffer, where it is now, and the blocks that were
-// written, with what they must hold.
-func (r *reference) check() *sim.Failure {
-	pages := r.w.exp.Backing()
-	for i, want := range r.buffer {
-		if got := hw.Sector(pages, i); got != want {
-			return &sim.Failure{Kind: hw.DataCorruption,
-				Message: fmt.Sprintf("sector %d of the buffer holds %s, not %s", i, got, want)}
+// checkAll compares everything with what it must hold, when nothing is in flight.
+func (r *reference) checkAll(t *kernel.Task) {
+	f := r.checkBuffer(0, len(r.buffer)/hw.SectorsPerPage)
+	for _, b := range r.w.ctrl.Written() {
+		if f == nil {
+			f = r.checkBlocks(b, 0)
 		}
 	}
-	for b := range r.w.ctrl.Written() {
+	if f != nil {
+		t.Fail(f.Kind, "at the end, %s", f.Message)
+	}
+}
+
+// checkBuffer compares pages of the buffer, where it is now.
+func (r *reference) checkBuffer(first, pages int) *sim.Failure {
+	for i := first; i < first+pages*hw.SectorsPerPage; i++ {
+		if got, want := hw.Sector(r.w.exp.Backing(), i), r.buffer[i]; got != want {
+			return &sim.Failure{Kind: hw.DataCorruption, Message: fmt.Sprintf("sector %d of the buffer holds %s, not %s", i, got, want)}
+		}
+	}
+	return nil
+}
+
+// checkBlocks compares pages of the drive; 0 pages are one block.
+func (r *reference) checkBlocks(first uint64, pages int) *sim.Failure {
+	for b := first; b < first+uint64(max(1, pages*hw.SectorsPerPage)); b++ {
 		if got, want := r.w.ctrl.Block(b), r.block(b); got != want {
-			return &sim.Failure{Kind: hw.DataCorruption,
-				Message: fmt.Sprintf("block %d of the drive holds %s, not %s", b, got, want)}
+			return &sim.Failure{Kind: hw.DataCorruption, Message: fmt.Sprintf("block %d of the drive holds %s, not %s", b, got, want)}
 		}
 	}
 	return nil
@@ -90,7 +108,11 @@ func (w *world) audit(t *kernel.Task, cfg config) {
 		return left(w.ctrl.IOMMU.Mapped(), "page(s) still mapped in the IOMMU of "+w.ctrl.Name)
 	})
 	m.Audit(func() *sim.Failure {
-		return left(w.ring.InFlight(), "request(s) of the ring without a completion entry")
+		n := 0
+		for _, r := range w.rings {
+			n += r.InFlight()
+		}
+		return left(n, "request(s) of a ring without a completion entry")
 	})
 	if cfg.auditTags {
 		m.Audit(func() *sim.Failure { return left(w.queue.Tags.InUse(), "tag(s) of "+w.queue.Name+" still in use") })

@@ -4,6 +4,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
@@ -18,19 +19,19 @@ var publishAfterUnlock = &Scenario{
 		{Name: "reads", Doc: "reads that the task issues, one after the other", Default: 1, Min: 1, Max: 4},
 	},
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
-			t.Go("io_uring", func(t *kTask) {
+			t.Go("io_uring", func(t *kernel.Task) {
 				for i := range c.Params["reads"] {
-					w.read(t, 0, c.Params["pages"], i)
+					w.do(t, transfer{n: c.Params["pages"], lba: i})
 				}
 			})
-			t.Go("exporter", func(t *kTask) { w.exp.Move(t) })
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)
 		}

@@ -2,13 +2,9 @@ package scenarios
 
 import (
 	"dmasim/blkmq/dmatoken"
-	"dmasim/sim/kernel"
 	"dmasim/token"
 	"dmasim/token/drain"
 )
-
-// kTask is what the bodies of scenarios call their tasks.
-type kTask = kernel.Task
 
 var designs = []*Design{
 	{

@@ -57,6 +57,8 @@ func (m *Machine) describeBlocked(waiting []*Task) []string {
 				names = append(names, u.String())
 			}
 			line += ", held by " + strings.Join(names, ", ")
+		} else if e, ok := t.op.Guard.(Explained); ok {
+			line += ", " + e.Explain(t)
 		}
 		if t.labelled {
 			line += fmt.Sprintf(" (at %s %s)", t.label, t.text)

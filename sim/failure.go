@@ -58,7 +58,7 @@ func (t *Task) Warn(format string, args ...any) {
 	if m.warning == nil {
 		m.warning = &Failure{Kind: Warn, Message: msg, Task: t}
 	}
-	t.Say("", "WARN: "+msg)
+	t.Stress("", "WARN: "+msg)
 }
 
 func (m *Machine) fail(f *Failure) {

@@ -37,6 +37,8 @@ type Machine struct {
 	now     int64
 	dead    bool
 	broken  bool
+	// abandoned is set by Point.Abandon.
+	abandoned bool
 
 	steps, quiet, choices, branching int
 
@@ -68,6 +70,9 @@ type Result struct {
 	Schedule Schedule
 	// Hash is equal for equal sequences of events.
 	Hash uint64
+	// Abandoned is set if the strategy gave the run up, see Point.Abandon. It says
+	// nothing about the program then.
+	Abandoned bool
 }
 
 // NewMachine returns a machine with no program. Close it when it is not needed
@@ -120,7 +125,7 @@ func (m *Machine) Run(s Strategy, body func(*Task)) *Result {
 		}
 		t.w.next()
 		switch {
-		case m.failure != nil:
+		case m.failure != nil || m.abandoned:
 			m.pick = nil
 			if t.done {
 				m.retire(t)
@@ -130,12 +135,12 @@ func (m *Machine) Run(s Strategy, body func(*Task)) *Result {
 			m.pick = m.next(t)
 		}
 	}
-	if m.failure == nil {
+	if m.failure == nil && !m.abandoned {
 		m.audit()
 	}
 	m.unwindAll()
 	finished = true
-	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Schedule: m.schedule, Hash: m.hash}
+	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Schedule: m.schedule, Hash: m.hash, Abandoned: m.abandoned}
 	return &m.result
 }
 
@@ -163,7 +168,7 @@ func (m *Machine) reset(s Strategy) {
 	m.phase, m.now, m.dead, m.hash = PhaseSetup, 0, false, 0
 	m.steps, m.quiet, m.choices, m.branching = 0, 0, 0, 0
 	m.schedule = Schedule{}
-	m.failure, m.warning = nil, nil
+	m.failure, m.warning, m.abandoned = nil, nil, false
 	m.point = Point{m: m}
 	if m.StepLimit == 0 {
 		m.StepLimit = DefaultStepLimit
@@ -260,6 +265,9 @@ func (m *Machine) next(cur *Task) *Task {
 		m.branching++
 	}
 	t := m.strategy.Next(p)
+	if m.abandoned {
+		return nil
+	}
 	if t == nil || !t.announced || t.done {
 		m.fail(&Failure{Kind: Misuse, Message: "the strategy picked a task that is not enabled"})
 		return nil
@@ -309,7 +317,7 @@ func (m *Machine) wake() bool {
 // grant lets t execute its announced operation: it becomes an event.
 func (m *Machine) grant(t *Task) {
 	op := &t.op
-	t.announced = false
+	t.announced, t.timer = false, false // a timer that has fired is a task like any other
 	h := t.key
 	if op.Obj != nil {
 		h ^= op.Obj.key

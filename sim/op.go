@@ -12,6 +12,11 @@ type Op struct {
 	Class Class
 	// Guard, if not nil, must be ready before the operation can be granted.
 	Guard Guard
+	// Releases is a promise that can be made of an operation without a guard: just
+	// before it, no operation with a guard on Obj is ever ready. Unlocking a mutex
+	// is one. Exploration is right without it, but may have to try whether a lock
+	// could have been taken before an unlock.
+	Releases bool
 	// Joins is the task whose end the operation waits for, if that is what it does.
 	Joins *Task
 }
@@ -29,6 +34,13 @@ type Owned interface {
 	Guard
 	// Owners lists the tasks that t waits for.
 	Owners(t *Task) []*Task
+}
+
+// Explained is a Guard without owners that can say in words what keeps it from being
+// ready: "all tags are in use".
+type Explained interface {
+	Guard
+	Explain(t *Task) string
 }
 
 // Access is one object touched by an event.

@@ -59,6 +59,14 @@ func (p *Point) Ordered(buf []*Task) []*Task {
 // Events lists what was granted so far in this run.
 func (p *Point) Events() []Event { return p.m.events }
 
+// Abandon ends the run here, without a failure and without the auditors, for a
+// strategy that sees that the run can only repeat what it knows. Next must return
+// what Abandon returned.
+func (p *Point) Abandon() *Task {
+	p.m.abandoned = true
+	return nil
+}
+
 // Default is the strategy that always follows the default rule, once.
 type Default struct{}
 

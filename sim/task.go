@@ -52,11 +52,24 @@ func (t *Task) Done() bool { return t.done }
 // the last of them is the one that spawned it.
 func (t *Task) Born() int { return t.born }
 
+// Quiet tells whether t is a timer that has not fired and that does so only when
+// nothing else can run.
+func (t *Task) Quiet() bool { return t.timer && !t.racing }
+
 // Parent is the task that created t, nil for the first one.
 func (t *Task) Parent() *Task { return t.parent }
 
 // Pending is the operation that t has announced and that was not granted yet.
 func (t *Task) Pending() (op Op, ok bool) { return t.op, t.announced }
+
+// PendingLabel is what At said of the announced operation; both are empty if
+// nothing was said, or if labels are not kept.
+func (t *Task) PendingLabel() (label, text string) {
+	if t.announced && t.labelled {
+		return t.label, t.text
+	}
+	return "", ""
+}
 
 // ID names the task by its place in the tree of creation: "0" is the first task,
 // "2" its second child, "2.1" the first child of that one.
@@ -71,6 +84,25 @@ func (t *Task) ID() string {
 }
 
 func (t *Task) String() string { return fmt.Sprintf("%s (task %s)", t.Name, t.ID()) }
+
+// Place is a point of a run: who was running, and after how many explored operations.
+type Place struct {
+	Task *Task
+	Step int
+}
+
+// Place is where t is now.
+func (t *Task) Place() Place { return Place{t, t.m.steps} }
+
+func (p Place) String() string {
+	if p.Task == nil {
+		return "nowhere"
+	}
+	if p.Step == 0 {
+		return "by " + p.Task.String() + " during set-up"
+	}
+	return fmt.Sprintf("by %s at step %d", p.Task, p.Step)
+}
 
 // Go creates a task that is ready to run fn. Created by the first task before
 // Explore, it waits for Explore.
@@ -217,6 +249,15 @@ func (t *Task) Say(label, text string) {
 	if t.m.tracing && !t.m.dead {
 		t.flush()
 		t.m.rows = append(t.m.rows, Row{Task: t, Phase: t.m.phase, Step: t.m.steps, Label: label, Text: text, Event: -1})
+	}
+}
+
+// Stress is Say for what a reader must not miss: what explains a failure that comes
+// much later. A report shows it even where it leaves others out.
+func (t *Task) Stress(label, text string) {
+	if t.Tracing() {
+		t.Say(label, text)
+		t.m.rows[len(t.m.rows)-1].Key = true
 	}
 }
 

@@ -29,7 +29,7 @@ func (t *Task) After(delay int64, mode TimerMode, name string, fn func(*Task)) *
 // Cancel stops the timer if it has not fired, and tells whether it did so.
 func (tm *Timer) Cancel() bool {
 	t := tm.t
-	if t.done || !t.announced || t.m.dead {
+	if t.done || !t.timer || t.m.dead { // what has fired cannot be taken back
 		return false
 	}
 	t.announced, t.done = false, true

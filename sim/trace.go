@@ -19,6 +19,8 @@ type Row struct {
 	// Switched is set if the task was picked against the default rule, and
 	// Preempted if the task that ran before it could have gone on.
 	Switched, Preempted bool
+	// Key is set if the row explains what comes later, see Task.Stress.
+	Key bool
 	// Failed marks the spot where the run failed.
 	Failed bool
 	// Event is the index of the event, -1 for a remark.

@@ -1,7 +1,7 @@
 package token
 
 import (
-	"fmt"
+	"strconv"
 
 	"dmasim/dmabufsim"
 	"dmasim/sim/hw"
@@ -101,7 +101,7 @@ func (m *Map) String() string {
 	if m == nil {
 		return "NULL"
 	}
-	return fmt.Sprintf("map#%d", m.Gen)
+	return "map#" + strconv.Itoa(m.Gen)
 }
 
 // Reg is what a design shares with the driver about a registration.

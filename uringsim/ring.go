@@ -62,9 +62,19 @@ func (w *ioWq) Ready(*sim.Task) bool { return w.active < w.limit }
 
 // queue is io_queue_iowq: fn runs in a worker.
 func (w *ioWq) queue(t *kernel.Task, fn func(*kernel.Task)) {
-	t.Kthread("iou-wrk", sim.Op{Verb: "io-wq run", Obj: &w.obj, Class: sim.Commute, Guard: w}, func(t *kernel.Task) {
+	t.Kthread("iou-wrk", sim.Op{Verb: "io-wq run", Obj: &w.obj, Guard: w}, func(t *kernel.Task) {
+		t.Did(w.class())
 		w.active++
 		fn(t)
+		t.Touch(&w.obj, w.class())
 		w.active--
 	})
+}
+
+// class says that workers commute as long as the limit is out of reach.
+func (w *ioWq) class() sim.Class {
+	if w.active+1 < w.limit {
+		return sim.Commute
+	}
+	return sim.Write
 }

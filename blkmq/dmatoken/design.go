@@ -26,6 +26,7 @@ func (d Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv toke
 	tok.refs.Init(t, &tok.Mem, "token.refs", 1)
 	tok.mappingLock.Init(t, &tok.Mem, "token.mapping_lock")
 	tok.dmaMap.Init(t, &tok.Mem, "token.map")
+	tok.fenceSeq.Init(&tok.Mem, 0)
 	if !q.Get(t) { // TOK-5
 		t.Free(&tok.Mem)
 		return nil, kernel.EFAULT

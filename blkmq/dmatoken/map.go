@@ -66,7 +66,7 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	resv.Wait(t, dmabufsim.UsageBookkeep)
 	res := tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
 	if res == kernel.OK {
-		t.Sayf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
+		t.Stressf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
 	}
 	early := res == kernel.OK && tok.fixes.Has(token.FixPublishUnderResv)
 	if early {
@@ -102,14 +102,15 @@ func (tok *dmaToken) alloc(t *kernel.Task) (*dmaMap, kernel.Errno) {
 		t.Free(&m.Mem)
 		return nil, err
 	}
-	tok.fenceSeq++
-	m.Gen = int(tok.fenceSeq)
+	seqno := tok.fenceSeq.Get(t) + 1
+	m.Gen = int(seqno)
 	if err := m.refs.Init(t, &m.Mem, m.String()+".refs", kernel.GFP_KERNEL, m.released); err != kernel.OK {
 		t.Free(&m.fence.Mem)
 		t.Free(&m.Mem)
 		return nil, err
 	}
-	m.fence.Init(t, &m.fence.Mem, "blk-mq", tok.fenceCtx, tok.fenceSeq)
+	tok.fenceSeq.Set(t, seqno)
+	m.fence.Init(t, &m.fence.Mem, "blk-mq", tok.fenceCtx, seqno)
 	tok.refs.Inc(t)
 	return m, kernel.OK
 }

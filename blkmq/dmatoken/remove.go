@@ -19,7 +19,7 @@ func (tok *dmaToken) remove(t *kernel.Task) {
 	t.At("REM-3", "load token->map")
 	m := tok.dmaMap.DereferenceProtected(t, resv.Held(t))
 	if m == nil { // REM-3
-		t.Say("REM-3", "token->map == NULL, return")
+		t.Stress("REM-3", "token->map == NULL, return")
 		return
 	}
 	fence := &m.fence.Fence

@@ -16,8 +16,8 @@ type dmaToken struct {
 
 	dmaMap      kernel.RCU[dmaMap] // map
 	mappingLock kernel.Mutex
-	refs        kernel.Refcount // one from the registration, one per map allocated
-	fenceSeq    uint64          // counted under mappingLock
+	refs        kernel.Refcount      // one from the registration, one per map allocated
+	fenceSeq    kernel.Field[uint64] // counted under mappingLock
 	fenceCtx    uint64
 }
 

@@ -30,8 +30,8 @@ type entry struct {
 	page     *Page
 	gen      uint32
 	mapped   bool
-	made     string
-	unmapped string
+	made     sim.Place
+	unmapped sim.Place
 }
 
 // NewIOMMU returns the translation for the device of that name.
@@ -47,7 +47,7 @@ func NewIOMMU(t *sim.Task, device string) *IOMMU {
 func (u *IOMMU) Map(t *sim.Task, pages []*Page) BusAddr {
 	base := firstBus + BusAddr(len(u.entries))*PageSize
 	for _, p := range pages {
-		u.entries = append(u.entries, entry{page: p, gen: p.gen, mapped: true, made: place(t)})
+		u.entries = append(u.entries, entry{page: p, gen: p.gen, mapped: true, made: t.Place()})
 	}
 	return base
 }
@@ -60,12 +60,8 @@ func (u *IOMMU) Unmap(t *sim.Task, base BusAddr, n int) {
 		if e == nil || !e.mapped {
 			t.Fail(sim.Misuse, "unmap of bus address %#x of %s, which is not mapped", uint64(base)+uint64(i)*PageSize, u.device)
 		}
-		e.mapped, e.unmapped = false, place(t)
+		e.mapped, e.unmapped = false, t.Place()
 	}
-}
-
-func place(t *sim.Task) string {
-	return fmt.Sprintf("by %s at step %d", t, t.Machine().Steps())
 }
 
 func (u *IOMMU) entry(a BusAddr) *entry {

@@ -2,6 +2,7 @@ package hw
 
 import (
 	"fmt"
+	"strconv"
 
 	"dmasim/sim"
 )
@@ -37,7 +38,7 @@ func (m *Memory) Alloc(t *sim.Task, owner string, n int) []*Page {
 	out := make([]*Page, n)
 	for i := range out {
 		p := &Page{PFN: firstPFN + uint64(len(m.pages)), Owner: owner}
-		t.Own(&p.obj, "page", fmt.Sprintf("page %#x", p.PFN))
+		t.Own(&p.obj, "page", "page 0x"+strconv.FormatUint(p.PFN, 16))
 		m.pages = append(m.pages, p)
 		out[i] = p
 	}

@@ -22,22 +22,22 @@ func (c *Completion) Ready(*sim.Task) bool { return c.done > 0 || c.all }
 // Complete is complete: lets one waiter through, now or later. Any context.
 func (c *Completion) Complete(t *Task) {
 	t.Step(sim.Op{Verb: "complete", Obj: &c.obj})
-	t.Use(c.mem)
+	t.check(c.mem)
 	c.done++
 }
 
 // CompleteAll is complete_all: lets every waiter through until reinit.
 func (c *Completion) CompleteAll(t *Task) {
 	t.Step(sim.Op{Verb: "complete_all", Obj: &c.obj})
-	t.Use(c.mem)
+	t.check(c.mem)
 	c.all = true
 }
 
 // Wait is wait_for_completion.
 func (c *Completion) Wait(t *Task) {
-	t.MightSleep("wait_for_completion(" + c.obj.Name + ")")
+	t.MightSleep("wait_for_completion", c.obj.Name)
 	t.Step(sim.Op{Verb: "wait_for_completion", Obj: &c.obj, Guard: c})
-	t.Use(c.mem)
+	t.check(c.mem)
 	if !c.all {
 		c.done--
 	}

@@ -13,8 +13,10 @@ type Kernel struct {
 
 	rcu    rcuState
 	memory []*Mem
-	faults map[string]int // site: which of its allocations fails, from 1
-	sites  map[string]int // allocations so far
+
+	injection sim.Object     // read and written by allocations at armed sites
+	faults    map[string]int // site: which of its allocations fails, from 1
+	sites     map[string]int // allocations so far
 }
 
 // Boot starts a kernel and returns its first task, which runs the set-up.
@@ -23,6 +25,7 @@ func Boot(t *sim.Task) *Task {
 	k0 := &Task{Task: t, K: k, ctx: InTask}
 	t.Own(&k0.twork, "task_work", t.Name+".task_works")
 	t.Own(&k.rcu.Object, "rcu", "rcu")
+	t.Own(&k.injection, "fault injection", "fault injection")
 	k.SystemWq = NewWorkqueue(k0, "events", 0)
 	t.Machine().Audit(k.auditMemory)
 	return k0
@@ -56,6 +59,7 @@ type Task struct {
 
 	works   []func(*Task) // task work
 	twork   sim.Object
+	target  bool // task work can be added
 	exiting bool
 }
 
@@ -64,6 +68,7 @@ func (t *Task) Go(name string, fn func(*Task)) *Task {
 	n := t.fork(InTask)
 	n.Task = t.Task.Go(name, n.body(fn))
 	t.Own(&n.twork, "task_work", name+".task_works")
+	n.target = true
 	return n
 }
 
@@ -98,6 +103,9 @@ func (t *Task) body(fn func(*Task)) func(*sim.Task) {
 	return func(*sim.Task) {
 		fn(t)
 		t.exiting = true
+		if t.target {
+			t.Touch(&t.twork, sim.Write)
+		}
 		if t.rcu > 0 {
 			t.Fail(Context, "%s returned inside %d RCU read section(s)", t.Name, t.rcu)
 		}
@@ -129,14 +137,19 @@ func (w when) Ready(*sim.Task) bool { return w() }
 func (t *Task) Context() Ctx { return t.ctx }
 
 // MightSleep fails the run if t is in a context that may not sleep, even if it
-// would not have had to (C-CTX-01).
-func (t *Task) MightSleep(what string) {
-	switch {
-	case t.ctx == InHardirq || t.ctx == InSoftirq:
-		t.Fail(Context, "BUG: sleeping function called from invalid context: %s in %s context (%s)", what, t.ctx, t.Name)
-	case t.rcu > 0:
-		t.Fail(Context, "BUG: sleeping function called from invalid context: %s inside an RCU read section (%s)", what, t.Name)
+// would not have had to (C-CTX-01). The call and its object are for the message.
+func (t *Task) MightSleep(call, object string) {
+	if t.ctx < InSoftirq && t.rcu == 0 {
+		return
 	}
+	where := t.ctx.String() + " context"
+	if t.ctx < InSoftirq {
+		where = "an RCU read section"
+	}
+	if object != "" {
+		call += "(" + object + ")"
+	}
+	t.Fail(Context, "BUG: sleeping function called from invalid context: %s in %s (%s)", call, where, t.Name)
 }
 
 // BUG is the kernel's BUG(): the run ends.
@@ -147,6 +160,13 @@ func (t *Task) BUG(format string, args ...any) { t.Fail(sim.Bug, format, args...
 func (t *Task) Sayf(label, format string, args ...any) {
 	if t.Tracing() {
 		t.Say(label, fmt.Sprintf(format, args...))
+	}
+}
+
+// Stressf is Stress with a format.
+func (t *Task) Stressf(label, format string, args ...any) {
+	if t.Tracing() {
+		t.Stress(label, fmt.Sprintf(format, args...))
 	}
 }
 

@@ -26,9 +26,12 @@ type Mem struct {
 	typ       string
 	ordinal   int
 	state     memState
-	allocated site
-	freed     site
-	objects   []*sim.Object
+	allocated sim.Place
+	freed     sim.Place
+	// life is read by every use that is no operation on a part, and written by the
+	// free; objects are the parts.
+	life    sim.Object
+	objects []*sim.Object
 }
 
 type memState uint8
@@ -39,15 +42,6 @@ const (
 	freed
 )
 
-type site struct {
-	task string
-	step int
-}
-
-func (s site) String() string { return fmt.Sprintf("by %s at step %d", s.task, s.step) }
-
-func (t *Task) site() site { return site{t.Task.String(), t.Machine().Steps()} }
-
 // Alloc allocates an object of the named type: it may fail with ENOMEM where fault
 // injection says so. The type is also the name of the call site.
 func (t *Task) Alloc(gfp GFP, m *Mem, typ string) Errno {
@@ -55,12 +49,13 @@ func (t *Task) Alloc(gfp GFP, m *Mem, typ string) Errno {
 		return err
 	}
 	k := t.K
-	*m = Mem{typ: typ, state: alive, allocated: t.site()}
+	*m = Mem{typ: typ, state: alive, allocated: t.Place()}
 	for _, o := range k.memory {
 		if o.typ == typ {
 			m.ordinal++
 		}
 	}
+	t.Own(&m.life, "memory", typ)
 	k.memory = append(k.memory, m)
 	return OK
 }
@@ -69,12 +64,16 @@ func (t *Task) Alloc(gfp GFP, m *Mem, typ string) Errno {
 // of an object that is.
 func (t *Task) MayFail(gfp GFP, site string) Errno {
 	if gfp.maySleep() {
-		t.MightSleep("allocation of " + site)
+		t.MightSleep("allocation", site)
 	}
 	k := t.K
 	k.sites[site]++
-	if k.faults[site] == k.sites[site] {
-		t.Say("", "allocation of "+site+" fails (injected)")
+	n, armed := k.faults[site]
+	if armed { // whose allocation is the n-th depends on the order
+		t.Touch(&k.injection, sim.Write)
+	}
+	if armed && n == k.sites[site] {
+		t.Stress("", "allocation of "+site+" fails (injected)")
 		return ENOMEM
 	}
 	return OK
@@ -92,14 +91,24 @@ func (t *Task) Free(m *Mem) {
 	case freed:
 		t.Fail(DoubleFree, "%s freed again by %s; it was freed %s", m, t.Task, m.freed)
 	}
-	m.state, m.freed = freed, t.site()
+	m.state, m.freed = freed, t.Place()
+	t.Touch(&m.life, sim.Write)
 	for _, o := range m.objects {
 		t.Touch(o, sim.Write)
 	}
 }
 
-// Use fails the run if the object has been freed.
+// Use is an access to the object: it fails the run if the object has been freed.
 func (t *Task) Use(m *Mem) {
+	if m != nil && m.state != static {
+		t.Touch(&m.life, sim.Read)
+	}
+	t.check(m)
+}
+
+// check is Use for primitives that are part of m, whose own operations the free
+// conflicts with.
+func (t *Task) check(m *Mem) {
 	if m != nil && m.state == freed {
 		t.Fail(UseAfterFree, "%s uses %s, which was freed %s (allocated %s)", t.Task, m, m.freed, m.allocated)
 	}

@@ -24,12 +24,12 @@ func (mu *Mutex) Owners(*sim.Task) []*sim.Task { return []*sim.Task{mu.owner.Tas
 
 // Lock is mutex_lock: uninterruptible.
 func (mu *Mutex) Lock(t *Task) {
-	t.MightSleep("mutex_lock(" + mu.obj.Name + ")")
+	t.MightSleep("mutex_lock", mu.obj.Name)
 	if mu.owner == t {
 		t.Fail(sim.Deadlock, "%s locks %s, which it holds already", t.Task, mu.obj.Name)
 	}
 	t.Step(sim.Op{Verb: "mutex_lock", Obj: &mu.obj, Guard: mu})
-	t.Use(mu.mem)
+	t.check(mu.mem)
 	mu.owner = t
 	t.hold(mu.obj.Name)
 }
@@ -40,7 +40,7 @@ func (mu *Mutex) Trylock(t *Task) bool {
 		t.Fail(Context, "mutex_trylock(%s) in %s context (%s)", mu.obj.Name, t.ctx, t.Name)
 	}
 	t.Step(sim.Op{Verb: "mutex_trylock", Obj: &mu.obj})
-	t.Use(mu.mem)
+	t.check(mu.mem)
 	if mu.owner != nil {
 		t.Did(sim.Read)
 		return false
@@ -59,7 +59,7 @@ func (mu *Mutex) Unlock(t *Task) {
 		t.Fail(sim.Misuse, "%s unlocks %s, which %s", t.Task, mu.obj.Name, heldBy(mu.owner))
 	}
 	t.Step(sim.Op{Verb: "mutex_unlock", Obj: &mu.obj})
-	t.Use(mu.mem)
+	t.check(mu.mem)
 	mu.owner = nil
 	t.release(mu.obj.Name)
 }

@@ -41,7 +41,7 @@ func (r *PercpuRef) Init(t *Task, in *Mem, name string, gfp GFP, release func(*T
 }
 
 func (r *PercpuRef) check(t *Task, what string) {
-	t.Use(r.mem)
+	t.check(r.mem)
 	if r.mode == refNone {
 		t.Fail(UseAfterFree, "%s of %s, which has exited (%s)", what, r.name, t.Task)
 	}
@@ -132,7 +132,7 @@ func (r *PercpuRef) zero(t *Task) {
 // Exit is percpu_ref_exit. The kernel does not notice if the reference is still
 // live; the simulator does.
 func (r *PercpuRef) Exit(t *Task) {
-	t.Use(r.mem)
+	t.check(r.mem)
 	if r.mode == refPercpu || r.mode == refSwitching || r.count != 0 {
 		t.Fail(RefcountMisuse, "percpu_ref_exit of %s, which is live or has %d reference(s) (%s)", r.name, r.count, t.Task)
 	}

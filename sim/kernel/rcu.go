@@ -89,7 +89,7 @@ func (t *Task) SynchronizeRCU() {
 	if t.rcu > 0 {
 		t.Fail(Context, "synchronize_rcu inside an RCU read section: deadlock (%s)", t.Task)
 	}
-	t.MightSleep("synchronize_rcu")
+	t.MightSleep("synchronize_rcu", "")
 	t.Step(sim.Op{Verb: "synchronize_rcu", Obj: &r.Object, Class: rcuGrace})
 	t.Step(sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}})
 }
@@ -110,7 +110,7 @@ func (r *RCU[T]) Init(t *Task, in *Mem, name string) {
 // Assign is rcu_assign_pointer.
 func (r *RCU[T]) Assign(t *Task, p *T) {
 	t.Step(sim.Op{Verb: "rcu_assign_pointer", Obj: &r.obj})
-	t.Use(r.mem)
+	t.check(r.mem)
 	r.p = p
 }
 
@@ -133,7 +133,7 @@ func (r *RCU[T]) DereferenceProtected(t *Task, held bool) *T {
 
 func (r *RCU[T]) load(t *Task) *T {
 	t.Step(sim.Op{Verb: "rcu_dereference", Obj: &r.obj, Class: sim.Read})
-	t.Use(r.mem)
+	t.check(r.mem)
 	return r.p
 }
 

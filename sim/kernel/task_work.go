@@ -17,7 +17,7 @@ func (t *Task) TaskWorkAdd(target *Task, fn func(*Task)) bool {
 // WaitTaskWork sleeps until task work is there, and runs it: what a task does that
 // waits in the kernel interruptibly. Work that was added last runs first.
 func (t *Task) WaitTaskWork() {
-	t.MightSleep("wait")
+	t.MightSleep("wait", "")
 	t.Step(sim.Op{Verb: "task_work_run", Obj: &t.twork, Guard: (*hasWork)(t)})
 	t.runTaskWork()
 }

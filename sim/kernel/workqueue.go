@@ -1,18 +1,16 @@
 package kernel
 
 import (
-	"fmt"
-
 	"dmasim/sim"
 )
 
 // Workqueue is struct workqueue_struct (kernel/workqueue.c). Its workers are
 // created when an item is due; max_active limits how many run.
 type Workqueue struct {
+	obj       sim.Object
 	name      string
 	maxActive int
 	active    int
-	k         *Kernel
 }
 
 // DefaultMaxActive is WQ_DFL_ACTIVE.
@@ -23,7 +21,9 @@ func NewWorkqueue(t *Task, name string, maxActive int) *Workqueue {
 	if maxActive == 0 {
 		maxActive = DefaultMaxActive
 	}
-	return &Workqueue{name: name, maxActive: maxActive, k: t.K}
+	wq := &Workqueue{name: name, maxActive: maxActive}
+	t.Own(&wq.obj, "workqueue", name)
+	return wq
 }
 
 // Work is struct work_struct.
@@ -54,26 +54,45 @@ func (g workSlot) Ready(*sim.Task) bool { return !g.st.running && g.wq.active < 
 // Queue is queue_work: false if the item was pending already.
 func (wq *Workqueue) Queue(t *Task, w *Work) bool {
 	t.Step(sim.Op{Verb: "queue_work", Obj: &w.obj})
-	t.Use(w.mem)
+	t.check(w.mem)
 	st := w.st
 	if st.pending {
 		return false
 	}
 	st.pending = true
-	t.spawn(InWorker, "kworker/"+wq.name, sim.Op{Verb: "run work", Obj: &w.obj, Guard: workSlot{wq, st}}, func(t *Task) {
-		t.Use(w.mem)
+	obj := &w.obj
+	op := sim.Op{Verb: "run work", Obj: obj, Guard: workSlot{wq, st}}
+	if wq.limited() {
+		op.Obj = &wq.obj // what enables it is mostly another item's end
+	}
+	t.spawn(InWorker, "kworker/"+wq.name, op, func(t *Task) {
+		t.check(w.mem)
 		st.pending, st.running = false, true
-		wq.active++
+		t.Touch(obj, sim.Write)
+		wq.count(t, 1)
 		w.fn(t)
+		// The item may be gone, but not what the queue knows of it.
 		st.running = false
-		wq.active--
+		t.Touch(obj, sim.Write)
+		wq.count(t, -1)
 	})
 	return true
 }
 
+// count notes that an item begins or ends. Items of a queue commute as long as the
+// limit is out of reach.
+func (wq *Workqueue) count(t *Task, n int) {
+	wq.active += n
+	if wq.limited() {
+		t.Touch(&wq.obj, sim.Write)
+	}
+}
+
+func (wq *Workqueue) limited() bool { return wq.maxActive < DefaultMaxActive }
+
 // Flush is flush_work: waits until the item is neither pending nor running.
 func (w *Work) Flush(t *Task) {
-	t.MightSleep(fmt.Sprintf("flush_work(%s)", w.name))
+	t.MightSleep("flush_work", w.name)
 	st := w.st
 	t.Await("flush_work", &w.obj, sim.Read, func() bool { return !st.pending && !st.running })
 }

@@ -66,12 +66,12 @@ func (w *WWMutex) kills(ctx *AcquireCtx) bool {
 // EDEADLK if it must back off. Without a context (nil) it is a plain mutex and
 // always OK.
 func (w *WWMutex) Lock(t *Task, ctx *AcquireCtx) Errno {
-	t.MightSleep("ww_mutex_lock(" + w.obj.Name + ")")
+	t.MightSleep("ww_mutex_lock", w.obj.Name)
 	if ctx == nil && w.owner == t {
 		t.Fail(sim.Deadlock, "%s locks %s without an acquire context, and holds it already", t.Task, w.obj.Name)
 	}
 	t.Step(sim.Op{Verb: "ww_mutex_lock", Obj: &w.obj, Guard: wwLock(w, t, ctx)})
-	t.Use(w.mem)
+	t.check(w.mem)
 	switch {
 	case w.owner == t:
 		t.Did(sim.Read)
@@ -106,7 +106,7 @@ func (w *WWMutex) Trylock(t *Task) bool {
 		t.Fail(Context, "ww_mutex_trylock(%s) in %s context (%s)", w.obj.Name, t.ctx, t.Name)
 	}
 	t.Step(sim.Op{Verb: "ww_mutex_trylock", Obj: &w.obj})
-	t.Use(w.mem)
+	t.check(w.mem)
 	if w.owner != nil {
 		t.Did(sim.Read)
 		return false
@@ -129,7 +129,7 @@ func (w *WWMutex) Unlock(t *Task) {
 		t.Fail(sim.Misuse, "%s unlocks %s, which %s", t.Task, w.obj.Name, heldBy(w.owner))
 	}
 	t.Step(sim.Op{Verb: "ww_mutex_unlock", Obj: &w.obj})
-	t.Use(w.mem)
+	t.check(w.mem)
 	if w.ctx != nil {
 		w.ctx.acquired--
 	}

@@ -19,7 +19,7 @@ type drainToken struct {
 	driver token.Driver
 	// current is the published map, changed with the reservation lock held.
 	current kernel.RCU[generation]
-	gens    int // under the reservation lock
+	gens    kernel.Field[int] // under the reservation lock
 }
 
 // generation is one mapping.
@@ -43,6 +43,7 @@ func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.
 	p.DmaBuf.Get(t)
 	tok.reg = token.Reg{Params: p, Token: tok}
 	tok.current.Init(t, &tok.Mem, "token.map")
+	tok.gens.Init(&tok.Mem, 0)
 	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
 		p.DmaBuf.Put(t)
 		q.Put(t)
@@ -103,8 +104,8 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 	if err := t.Alloc(kernel.GFP_KERNEL, &g.Mem, token.MapSite); err != kernel.OK {
 		return nil, err
 	}
-	tok.gens++
-	g.Gen = tok.gens
+	g.Gen = tok.gens.Get(t) + 1
+	tok.gens.Set(t, g.Gen)
 	g.idle.Init(t, &g.Mem, g.String()+".idle")
 	if err := g.refs.Init(t, &g.Mem, g.String()+".refs", kernel.GFP_KERNEL, g.idle.Complete); err != kernel.OK {
 		t.Free(&g.Mem)
@@ -119,7 +120,7 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 		t.Free(&g.Mem)
 		return nil, err
 	}
-	t.Sayf("make", "dma_map(): %v = pages %s", g, g.Sgt)
+	t.Stressf("make", "dma_map(): %v = pages %s", g, g.Sgt)
 	g.refs.Get(t)
 	t.Atf("make", "token->map = %v", g)
 	tok.current.Assign(t, g)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"dmasim/scenarios"
+)
+
+const usage = `dmasim finds concurrency bugs in the invalidation of dma-buf mappings under I/O
+
+usage:
+  dmasim list [--json]
+      the scenarios and what is expected of each design, the designs, the
+      fixes, the strategies and the kinds of failure
+  dmasim check [SCENARIO[:PARAM=N,...]...] [--design NAME] [--fix NAME,...]
+               [--strategy NAME] [--budget 10s|5000] [--seed N] [--full]
+               [--json]
+      explore scenarios, all of them by default, for a design, by default each
+      --design    one design instead of all
+      --fix       turn repairs of a design on; the design is rfc-v2 by default
+      --strategy  random, pct, pos, dfs or dpor; dfs by default
+      --budget    a time or a number of executions, for each case; by default
+                  there is none, and 10000 executions for sampling strategies
+      --seed      seed of the sampling strategies, 1 by default
+      --full      the full promise of each scenario instead of the quick one
+  dmasim replay STRING [--follow] [--full-trace] [--json]
+      repeat a run, and check that it is the recorded one
+      --follow      go on where the schedule cannot be followed any more, and
+                    when the model has changed since
+      --full-trace  print every operation, too
+  dmasim help [kinds]
+      print this, or the kinds of failure
+
+Flags may stand before or after other arguments. --json prints one object a
+line and nothing else.
+
+exit status:
+  0  every verdict is as expected; a replay is the recorded run (with --follow:
+     it still fails)
+  1  some verdict is not as expected; a replay is another run (with --follow:
+     it passes)
+  2  the input is unusable
+  3  a promised coverage was not reached, and no verdict differs
+`
+
+func (a *app) help(args []string) (int, error) {
+	rest, err := parse(flags("help"), args)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(rest) == 0:
+		fmt.Fprint(a.stdout, usage)
+	case len(rest) > 1:
+		return 0, fmt.Errorf("one topic at most, not %d", len(rest))
+	case rest[0] == "kinds":
+		printKinds(a.stdout)
+	default:
+		return 0, fmt.Errorf("there is no topic %q; %s", rest[0], scenarios.Nearest(rest[0], []string{"kinds"}))
+	}
+	return exitOK, nil
+}
+
+func printKinds(w io.Writer) {
+	var cells [][]string
+	for _, k := range kinds {
+		doc := k.doc
+		if k.reserved {
+			doc = "reserved, not reported yet"
+		}
+		cells = append(cells, []string{string(k.kind), doc})
+	}
+	columns(w, "", cells)
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"dmasim/scenarios"
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/report"
+)
+
+// replayCommand is what a report tells people to run.
+const replayCommand = "go run ./cmd/dmasim replay"
+
+// input is the report of a run of a case, from check and from replay alike.
+func input(c scenarios.Case, f *explore.Found, origin string) report.Input {
+	program, variant := c.Names()
+	in := report.Input{Scenario: program, Design: variant, Origin: origin, Found: f,
+		Command: replayCommand, Replay: replayString(c, f)}
+	if f.Failure != nil {
+		in.Notes = []string{note(c, f.Failure.Kind)}
+	}
+	return in
+}
+
+func replayString(c scenarios.Case, f *explore.Found) string {
+	program, variant := c.Names()
+	return sim.Replay{Fingerprint: f.Fingerprint, Program: program, Variant: variant,
+		Schedule: f.Schedule, Hash: uint32(f.Hash)}.String()
+}
+
+// note tells whether the failure is the expected one, and what repairs it.
+func note(c scenarios.Case, kind sim.Kind) string {
+	on := c.Fixes | c.Design.Fixes
+	known, repaired := false, []string{}
+	for _, d := range c.Scenario.Defects[c.Design.Base] {
+		if d.Kind != kind || d.Fix != 0 && on.Has(d.Fix) {
+			continue
+		}
+		known = true
+		repaired = append(repaired, d.Fix.Names()...)
+	}
+	_, variant := c.Names()
+	switch {
+	case known && len(repaired) > 0:
+		return fmt.Sprintf("expected of %s in this scenario; repaired by --fix %s", variant, strings.Join(repaired, ","))
+	case known:
+		return fmt.Sprintf("expected of %s in this scenario", variant)
+	}
+	return fmt.Sprintf("NOT EXPECTED: the verdict expected of %s in this scenario is: %s", variant, expectation(c))
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"math"
+
+	"dmasim/scenarios"
+	"dmasim/sim/report"
+)
+
+// verdictJSON is one line of check --json.
+type verdictJSON struct {
+	Scenario   string          `json:"scenario"`
+	Design     string          `json:"design"`
+	Fixes      []string        `json:"fixes"`
+	Strategy   string          `json:"strategy"`
+	Seed       *uint64         `json:"seed,omitempty"`
+	Verdict    string          `json:"verdict"`
+	Expected   string          `json:"expected"`
+	AsExpected bool            `json:"as_expected"`
+	Coverage   string          `json:"coverage"`
+	Promised   string          `json:"promised"`
+	Complete   bool            `json:"complete"`
+	Executions int             `json:"executions"`
+	Steps      int             `json:"steps"`
+	Seconds    float64         `json:"seconds"`
+	Failure    *report.Failure `json:"failure,omitempty"`
+}
+
+func (p *plan) verdictJSON(v *scenarios.Verdict) verdictJSON {
+	program, _ := v.Case.Names()
+	r := v.Report
+	o := verdictJSON{
+		Scenario: program, Design: v.Case.Design.Name, Fixes: v.Case.Fixes.Names(), Strategy: v.Strategy,
+		Verdict: v.Outcome, Expected: expectedVerdict(v.Case), AsExpected: v.AsExpected,
+		Coverage: r.Coverage.String(), Promised: v.Promised.String(), Complete: r.Coverage.Reaches(v.Promised),
+		Executions: r.Executions, Steps: r.Steps, Seconds: math.Round(r.Elapsed.Seconds()*1e6) / 1e6,
+	}
+	if strategyDocs[v.Strategy].sampler {
+		o.Seed = &p.seed
+	}
+	if r.Found != nil {
+		o.Failure = report.NewFailure(input(v.Case, r.Found, ""))
+	}
+	return o
+}
+
+// replayJSON is the line of replay --json.
+type replayJSON struct {
+	Scenario string   `json:"scenario"`
+	Design   string   `json:"design"`
+	Fixes    []string `json:"fixes"`
+	Strategy string   `json:"strategy"`
+	Verdict  string   `json:"verdict"`
+	Expected string   `json:"expected"`
+	// Same tells whether the run is the recorded one; if not, Differences says why.
+	Same        bool            `json:"same"`
+	Differences []string        `json:"differences"`
+	Steps       int             `json:"steps"`
+	Failure     *report.Failure `json:"failure,omitempty"`
+}

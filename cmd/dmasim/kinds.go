@@ -1,0 +1,35 @@
+package main
+
+import "dmasim/sim"
+
+// kinds is the fixed set of kinds of failure. A word is never given another
+// meaning; one that is reserved is reported by nothing yet.
+var kinds = []struct {
+	kind     sim.Kind
+	doc      string
+	reserved bool
+}{
+	{"stale-dma", "a device used pages of a buffer after they had been given to somebody else", false},
+	{"data-corruption", "an I/O completed with other data than the reference model has", false},
+	{"iommu-fault", "a device used a bus address that is not mapped", false},
+	{"use-after-free", "an object was used after its last reference was dropped", false},
+	{"double-free", "an object was freed twice", false},
+	{"refcount", "a reference count went below zero, or up from zero", false},
+	{"leak", "something is left over at the end: a reference, a tag, a mapping, a lock, a fence", false},
+	{"deadlock", "no task can take a step", false},
+	{"lost-wakeup", "a task sleeps although what it waits for has happened", true},
+	{"stall", "only a timer that exists for recovery could make the run go on", false},
+	{"livelock", "the run reached its step bound, or an operation its retry limit", false},
+	{"lock-order", "locks are taken in an order that can deadlock, though this run did not", true},
+	{"data-race", "two tasks accessed a plain field without an order between them", true},
+	{"fence-rule", "something was done under a fence that can wait for that fence", true},
+	{"context", "an operation that may sleep in a context that must not", false},
+	{"lost-completion", "an I/O never completed", false},
+	{"double-completion", "an I/O completed twice", false},
+	{"wrong-errno", "an operation returned another error than the specification says", false},
+	{sim.Bug, "the model itself panicked, or called BUG()", false},
+	{sim.Warn, "the model warned, and nothing worse happened", false},
+	{sim.Nondeterminism, "the same schedule gave two different runs", false},
+	{sim.NoSchedulingPoints, "the program has nothing to explore", false},
+	{sim.Misuse, "the simulator was used in a way that has no meaning", false},
+}

@@ -1,0 +1,82 @@
+package scenarios_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dmasim/scenarios"
+	"dmasim/sim/explore"
+	"dmasim/token"
+)
+
+// check explores a case at a coverage and closes what it leaves open.
+func check(t *testing.T, c scenarios.Case, s explore.Strategy, promised explore.Coverage, opt explore.Options) *scenarios.Verdict {
+	t.Helper()
+	v := c.Check(context.Background(), s, promised, opt)
+	if f := v.Report.Found; f != nil {
+		t.Cleanup(f.Machine.Close)
+	}
+	return v
+}
+
+func newCase(t *testing.T, scenario, design string, on token.Fix) scenarios.Case {
+	t.Helper()
+	s, err := scenarios.Find(scenario)
+	require.NoError(t, err)
+	d, err := scenarios.FindDesign(design)
+	require.NoError(t, err)
+	c, err := scenarios.NewCase(s, d, on)
+	require.NoError(t, err)
+	return c
+}
+
+func describe(v *scenarios.Verdict) string {
+	if f := v.Report.Found; f != nil {
+		return v.Outcome + ": " + f.Failure.Error() + " " + f.Schedule.String()
+	}
+	return v.Outcome + " " + v.Report.Coverage.String()
+}
+
+// TestExpected holds every scenario against every design: what is declared wrong is
+// found, and what is declared right is silent, with the promised coverage.
+func TestExpected(t *testing.T) {
+	for _, s := range scenarios.All() {
+		for _, d := range scenarios.Designs() {
+			t.Run(s.Name+"/"+d.Name, func(t *testing.T) {
+				t.Parallel()
+				c := newCase(t, s.Name, d.Name, 0)
+				v := check(t, c, explore.NewDeepen(s.Quick), s.Quick, explore.Options{})
+				require.True(t, v.AsExpected, "want %v, got %s", c.Expected(), describe(v))
+			})
+		}
+	}
+}
+
+// TestEverySubsetOfRepairs turns on every subset of the repairs: a scenario passes
+// exactly when the repairs of all defects that it lists are on. So no repair hides
+// another defect, none brings a new one, and each one is missed somewhere when it is
+// taken out alone.
+func TestEverySubsetOfRepairs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the subsets of the repairs multiply the scenarios")
+	}
+	needed := map[token.Fix]bool{}
+	for _, s := range scenarios.All() {
+		for _, d := range s.Defects["rfc-v2"] {
+			needed[d.Fix] = true
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			for on := token.Fix(0); on <= token.AllFixes(); on++ {
+				c := newCase(t, s.Name, "rfc-v2", on)
+				v := check(t, c, explore.NewDeepen(s.Quick), s.Quick, explore.Options{MinimizeRuns: -1})
+				require.True(t, v.AsExpected, "with %q: want %v, got %s", on, c.Expected(), describe(v))
+			}
+		})
+	}
+	for _, f := range token.Fixes() {
+		require.True(t, needed[f.Fix], "no scenario needs the repair %s", f.Name)
+	}
+}

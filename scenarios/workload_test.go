@@ -1,0 +1,107 @@
+package scenarios_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"dmasim/scenarios"
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/hw"
+	"dmasim/token"
+)
+
+// TestWorkloads draws a workload and a schedule together: who reads and writes what
+// and how often the buffer moves, and a sparse list of switches. The designs that are
+// to be right must pass every oracle; rapid makes what fails smaller in both.
+//
+// DMASIM_CHECKS multiplies the number of schedules for each workload.
+func TestWorkloads(t *testing.T) {
+	for _, d := range scenarios.Designs() {
+		if d.Name == "rfc-v2" {
+			continue
+		}
+		t.Run(d.Name, func(t *testing.T) {
+			m := sim.NewMachine()
+			defer m.Close()
+			rapid.Check(t, func(rt *rapid.T) {
+				w := drawWorkload(rt)
+				program := scenarios.Program(d, 0, w)
+				for range schedulesEach * scale() {
+					r := m.Run(drawSchedule(rt), program)
+					if r.Failure != nil {
+						rt.Fatalf("%v\nworkload: %+v\nschedule: %s", r.Failure, w, r.Schedule)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestWorkloadsFindTheRace is the same property on the posted design with all repairs
+// but one, which must fall: a property that cannot fail proves nothing.
+func TestWorkloadsFindTheRace(t *testing.T) {
+	d, err := scenarios.FindDesign("rfc-v2")
+	require.NoError(t, err)
+	on := token.AllFixes() &^ token.FixPublishUnderResv
+	kinds := map[sim.Kind]int{}
+	for i := range 20 {
+		w := rapid.Custom(drawWorkload).Example(i)
+		r := explore.Run(t.Context(), scenarios.Program(d, on, w), explore.NewRandom(uint64(i)), explore.Options{Executions: 300})
+		if f := r.Found; f != nil {
+			kinds[f.Failure.Kind]++
+			f.Machine.Close()
+		}
+	}
+	t.Logf("workloads that fail: %v of 20", kinds)
+	require.Len(t, kinds, 1)
+	require.NotZero(t, kinds[hw.StaleDMA])
+}
+
+// schedulesEach is the number of schedules that are drawn for one workload.
+const schedulesEach = 10
+
+func scale() int {
+	n, err := strconv.Atoi(os.Getenv("DMASIM_CHECKS"))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return n
+}
+
+// drawWorkload keeps the tasks on ranges of their own: transfers that overlap have no
+// defined result.
+func drawWorkload(rt *rapid.T) scenarios.Workload {
+	w := scenarios.Workload{
+		Tags:  rapid.IntRange(1, 4).Draw(rt, "tags"),
+		Moves: rapid.IntRange(0, 3).Draw(rt, "moves"),
+		Warm:  rapid.Bool().Draw(rt, "warm"),
+	}
+	for i := range rapid.IntRange(1, 2).Draw(rt, "submitters") {
+		ops := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) scenarios.Transfer {
+			return scenarios.Transfer{
+				Write: rapid.Bool().Draw(rt, "write"),
+				Pages: rapid.IntRange(1, 2).Draw(rt, "pages"),
+				Lba:   rapid.IntRange(0, 3).Draw(rt, "lba"),
+			}
+		}), 1, 3).Draw(rt, fmt.Sprintf("task %d", i))
+		w.Submitters = append(w.Submitters, ops)
+	}
+	return w
+}
+
+// drawSchedule draws gaps and delays, which shrink well.
+func drawSchedule(rt *rapid.T) *explore.Nudges {
+	n := &explore.Nudges{}
+	step := 0
+	for range rapid.IntRange(0, 6).Draw(rt, "nudges") {
+		step += rapid.IntRange(1, 30).Draw(rt, "gap")
+		n.List = append(n.List, explore.Nudge{Step: step, Delay: rapid.IntRange(1, 3).Draw(rt, "delay")})
+	}
+	return n
+}
