@@ -18,6 +18,6 @@
 //
 // Splitting: a bio that would have to be split ends with -EOPNOTSUPP, and says so.
 // Plugging, schedulers, requeueing (a driver that asks for it fails the request),
-// batches of completions, freezing and queue_usage references, timeouts, and ordinary
+// batches of more than one completion, freezing and queue_usage references, timeouts, and ordinary
 // bvec payload. One hardware queue.
 package blkmq

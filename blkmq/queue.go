@@ -33,6 +33,9 @@ type Queue struct {
 	Ops    Ops
 	Tags   *Tagset
 	Design token.Design
+	// Batch is set for a queue without a scheduler and with more than one hardware
+	// queue: completions are collected in batches (CMP-3a).
+	Batch bool
 
 	refs  sim.Object
 	count int

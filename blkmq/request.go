@@ -42,8 +42,9 @@ func (rq *Request) Start(t *kernel.Task) {
 	rq.state = inFlight
 }
 
-// Complete ends the request as blk_mq_end_request does (CMP-2, CMP-3): its bio ends,
-// and it is freed by itself. Any context.
+// Complete ends the request: its bio ends (CMP-2), and it is freed by itself as
+// blk_mq_end_request does (CMP-3), or, on a queue that batches and without an error, as
+// the only one of a batch (CMP-3a). Any context.
 func (rq *Request) Complete(t *kernel.Task, s kernel.BlkStatus) {
 	if rq.state != inFlight {
 		t.Fail(iter.DoubleCompletion, "request with tag %d completed, but it is not in flight (%s)", rq.tag, t.Task)
@@ -51,7 +52,11 @@ func (rq *Request) Complete(t *kernel.Task, s kernel.BlkStatus) {
 	rq.state = complete
 	t.At("CMP-2", "bio_endio()")
 	rq.Bio.end(t, s)
-	rq.free(t, token.Single)
+	p := token.Single
+	if rq.q.Batch && s == kernel.BLK_STS_OK {
+		p = token.Batch
+	}
+	rq.free(t, p)
 }
 
 // free is blk_mq_free_request (CMP-3): the map reference, then the tag.

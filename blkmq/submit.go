@@ -15,6 +15,10 @@ func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
 		b.end(t, kernel.BLK_STS_IOERR)
 		return
 	}
+	if t.Touch(&q.refs, kernel.RefcountGet); q.dying || int64(b.Sector*hw.SectorSize)+int64(b.Size) > q.Size {
+		b.end(t, kernel.BLK_STS_IOERR)
+		return
+	}
 	nsegs, err := q.segments(b)
 	if err != kernel.OK {
 		b.end(t, kernel.BlkStatusOf(err))

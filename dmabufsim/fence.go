@@ -33,15 +33,15 @@ func (f *Fence) String() string {
 
 // Get is dma_fence_get.
 func (f *Fence) Get(t *kernel.Task) *Fence {
-	t.Use(f.mem)
+	t.Check(f.mem)
 	f.refs++
 	return f
 }
 
-// Put is dma_fence_put. The simulator complains if the last reference of a fence
-// goes that was never signalled: whoever waits for it waits for ever.
+// Put is dma_fence_put. An unsignalled fence without waiters goes silently, as in the
+// kernel (C-FENCE-18).
 func (f *Fence) Put(t *kernel.Task) {
-	t.Use(f.mem)
+	t.Check(f.mem)
 	f.refs--
 	if f.refs == 0 {
 		t.Free(f.mem)
@@ -52,7 +52,7 @@ func (f *Fence) Put(t *kernel.Task) {
 // Signal is dma_fence_signal: any context, once; later calls do nothing.
 func (f *Fence) Signal(t *kernel.Task) {
 	t.Step(sim.Op{Verb: "dma_fence_signal", Obj: &f.obj})
-	t.Use(f.mem)
+	t.Check(f.mem)
 	f.signaled = true
 }
 
@@ -62,7 +62,7 @@ func (f *Fence) Ready(*sim.Task) bool { return f.signaled }
 // Wait is dma_fence_wait, uninterruptible. The caller has a reference.
 func (f *Fence) Wait(t *kernel.Task) {
 	t.MightSleep("dma_fence_wait", "")
-	t.Use(f.mem)
+	t.Check(f.mem)
 	t.Step(sim.Op{Verb: "dma_fence_wait", Obj: &f.obj, Class: sim.Read, Guard: f})
 }
 

@@ -51,10 +51,10 @@ func (m *Moving) Release(t *kernel.Task) { hw.Give(t.Task, m.backing, "") }
 // it notifies the importers, waits for the fences, copies the contents, and gives
 // the old pages to another owner.
 func (m *Moving) Move(t *kernel.Task) {
-	old := m.backing
-	fresh := m.bus.Memory.Alloc(t.Task, m.Buf.Name, len(old))
 	t.At("", "dma_resv_lock()")
 	m.Buf.Resv.Lock(t, nil)
+	old := m.backing
+	fresh := m.bus.Memory.Alloc(t.Task, m.Buf.Name, len(old))
 	t.Say("", "dma_buf_move_notify()")
 	m.Buf.MoveNotify(t)
 	t.At("", "dma_resv_wait_timeout("+m.WaitFor.String()+")")

@@ -78,7 +78,9 @@ func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
 	}
 	grown := max(len(r.fences)+n, 2*r.max, 4)
 	kept := r.fences[:0:0]
+	t.Touch(&r.list, sim.Write)
 	for _, f := range r.fences {
+		t.Touch(&f.fence.obj, sim.Read)
 		if f.fence.signaled {
 			f.fence.Put(t)
 		} else {
@@ -98,8 +100,8 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 	f.Get(t)
 	for i, old := range r.fences {
 		same := old.fence.Context == f.Context && old.usage >= u && (old.fence == f || f.later(old.fence))
+		t.Touch(&old.fence.obj, sim.Read)
 		if same || old.fence.signaled {
-			t.Touch(&old.fence.obj, sim.Read)
 			r.fences[i] = resvFence{f, u}
 			old.fence.Put(t)
 			return

@@ -54,6 +54,18 @@ func (i *Iter) Revert(t *kernel.Task, n uint64) {
 	i.Offset -= n
 }
 
+// Alignment is iov_iter_alignment (IT-3): storage is the value of the pointer that the
+// iterator carries, which stands for the address of a buffer here.
+func (i *Iter) Alignment(storage uint64) uint64 {
+	if i.Count == 0 {
+		return 0
+	}
+	return storage + i.Offset | i.Count
+}
+
+// GapAlignment is iov_iter_gap_alignment (IT-4).
+func (i *Iter) GapAlignment() uint64 { return 0 }
+
 // Save is iov_iter_save_state.
 func (i *Iter) Save() State { return State{i.Offset, i.Count} }
 

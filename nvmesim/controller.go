@@ -2,7 +2,6 @@ package nvmesim
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"dmasim/blkmq"
@@ -18,7 +17,8 @@ type Controller struct {
 	IOMMU *hw.IOMMU
 
 	sq     sim.Object
-	blocks map[uint64]hw.Stamp // by LBA; others are as the drive was made
+	media  sim.Object
+	blocks map[uint64]*page // those that were touched, by LBA / hw.SectorsPerPage
 }
 
 // command is a submission queue entry, with the request that the driver finds by its
@@ -39,17 +39,39 @@ func (c command) opcode() string {
 }
 
 func newController(t *kernel.Task, name string) *Controller {
-	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), blocks: map[uint64]hw.Stamp{}}
+	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), blocks: map[uint64]*page{}}
+	t.Own(&c.media, "media", name)
 	t.Own(&c.sq, "doorbell", name+" doorbell")
 	return c
 }
 
 // Block is what the drive holds at an LBA.
 func (c *Controller) Block(lba uint64) hw.Stamp {
-	if s, ok := c.blocks[lba]; ok {
-		return s
+	if p, ok := c.blocks[lba/hw.SectorsPerPage]; ok && p.written[lba%hw.SectorsPerPage] {
+		return p.stamps[lba%hw.SectorsPerPage]
 	}
 	return hw.Stamp{Source: c.Name, Block: lba}
+}
+
+// page is a range of blocks that was touched.
+type page struct {
+	obj     sim.Object
+	stamps  [hw.SectorsPerPage]hw.Stamp
+	written [hw.SectorsPerPage]bool
+}
+
+// touch declares an access to the blocks from first on.
+func (c *Controller) touch(t *kernel.Task, first uint64, blocks int, class sim.Class) {
+	last := (first + uint64(blocks) - 1) / hw.SectorsPerPage
+	for n := first / hw.SectorsPerPage; n <= last; n++ {
+		p, ok := c.blocks[n]
+		if !ok {
+			p = &page{}
+			t.OwnPart(&p.obj, &c.media, n, "blocks", c.Name+" blocks")
+			c.blocks[n] = p
+		}
+		t.Touch(&p.obj, class)
+	}
 }
 
 // submission is the class of what is done to the queues: commands are independent of
@@ -67,6 +89,7 @@ func (c *Controller) execute(t *kernel.Task, cmd command) {
 	segs := walk(cmd.prp1, cmd.prp2, cmd.length)
 	data := make([]hw.Stamp, cmd.length/hw.SectorSize)
 	if cmd.dir == hw.FromDevice {
+		c.touch(t, cmd.lba, len(data), sim.Read)
 		for i := range data {
 			data[i] = c.Block(cmd.lba + uint64(i))
 		}
@@ -76,8 +99,11 @@ func (c *Controller) execute(t *kernel.Task, cmd command) {
 	}
 	c.IOMMU.DMA(t.Task, cmd.dir, segs, data)
 	if cmd.dir == hw.ToDevice {
+		c.touch(t, cmd.lba, len(data), sim.Write)
 		for i, s := range data {
-			c.blocks[cmd.lba+uint64(i)] = s
+			lba := cmd.lba + uint64(i)
+			p := c.blocks[lba/hw.SectorsPerPage]
+			p.stamps[lba%hw.SectorsPerPage], p.written[lba%hw.SectorsPerPage] = s, true
 		}
 	}
 	t.Step(sim.Op{Verb: "post completion", Obj: &c.sq, Class: submission})
@@ -88,4 +114,15 @@ func (c *Controller) execute(t *kernel.Task, cmd command) {
 }
 
 // Written lists the LBAs that were ever written, in rising order.
-func (c *Controller) Written() []uint64 { return slices.Sorted(maps.Keys(c.blocks)) }
+func (c *Controller) Written() []uint64 {
+	var out []uint64
+	for n, p := range c.blocks {
+		for i, w := range p.written {
+			if w {
+				out = append(out, n*hw.SectorsPerPage+uint64(i))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -19,6 +19,7 @@
 // # Left out
 //
 // PRP lists, and so transfers that touch more than two pages: the queue's limit is two
-// segments, and what exceeds it fails in the block layer. SGLs, requests that are not
+// segments, and what exceeds it fails in the block layer; transfers at addresses that are
+// not multiples of a sector (a real drive takes multiples of four bytes). SGLs, requests that are not
 // premapped, queues' memory and phase bits, errors, timeouts, aborts and resets.
 package nvmesim

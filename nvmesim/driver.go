@@ -20,7 +20,7 @@ const LogicalBlock = 512
 // controller.
 func NewDisk(t *kernel.Task, name string, size int64, depth int, d token.Design) (*blkmq.Queue, *Controller) {
 	c := newController(t, name)
-	limits := blkmq.Limits{LogicalBlock: LogicalBlock, MaxBytes: 512 << 10, MaxSegments: 2, DmaAlignment: 3}
+	limits := blkmq.Limits{LogicalBlock: LogicalBlock, MaxBytes: 512 << 10, MaxSegments: 2, DmaAlignment: hw.SectorSize - 1}
 	return blkmq.NewQueue(t, name+"n1", size, depth, limits, &Driver{c}, d), c
 }
 
@@ -33,7 +33,7 @@ func (d *Driver) QueueRq(t *kernel.Task, rq *blkmq.Request) kernel.BlkStatus {
 		t.Stress("NV-1", "no map: the token is taken for a vector")
 		cmd.prp1, cmd.prp2 = hw.Poison, hw.Poison
 	} else {
-		t.Use(&rq.Map.Mem)
+		t.Use(&rq.Map.Mem) // PRE-1, and what follows reads the array
 		array := rq.Map.Private.([]hw.BusAddr)
 		var ok bool
 		cmd.prp1, cmd.prp2, ok = prps(array, int(rq.Bio.Done), cmd.length) // PRE-2
@@ -82,7 +82,12 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 	i := 0
 	for _, s := range sgt.Segments {
 		a := s.Addr
-		for l := s.Len; l > 0; l -= CtrlPageSize {
+		// As posted: the length is unsigned, and the index is not compared with the
+		// size of the array.
+		for l := uint64(s.Len); l != 0; l -= CtrlPageSize {
+			if i == len(array) {
+				t.BUG("nvme dma_map writes past the end of its array of %d addresses", len(array))
+			}
 			array[i] = a
 			i++
 			a += CtrlPageSize
@@ -105,7 +110,10 @@ func (d *Driver) DmaUnmap(t *kernel.Task, r *token.Reg, m *token.Map, held bool)
 // irq is nvme_irq: the handler of a completion, in hardirq context.
 func irq(t *kernel.Task, cmd command) {
 	if u := cmd.rq.Frag.Use; u != nil {
-		u.Token.Complete(t, &cmd.rq.Frag) // CMP-1
+		if cmd.rq.Map != nil {
+			t.Use(&cmd.rq.Map.Mem) // CMP-1 syncs through the array
+		}
+		u.Token.Complete(t, &cmd.rq.Frag)
 	}
 	cmd.rq.Complete(t, kernel.BLK_STS_OK)
 }

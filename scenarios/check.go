@@ -59,6 +59,14 @@ func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Co
 	return v
 }
 
+// unbounded is how far depth-first search goes where nothing is promised that it could
+// reach: without reduction it would not come to an end.
+var unbounded = explore.Coverage{Bound: explore.Delays, N: 4}
+
+// pctDepth is the depth of the bugs that pct samples for: the number of ordering
+// constraints that are enough to show them.
+const pctDepth = 3
+
 // Strategies lists the names that NewStrategy knows.
 func Strategies() []string { return []string{"random", "pct", "pos", "dfs", "dpor"} }
 
@@ -67,9 +75,15 @@ func NewStrategy(name string, seed uint64, promised explore.Coverage) (explore.S
 	switch name {
 	case "random":
 		return explore.NewRandom(seed), nil
+	case "pct":
+		return explore.NewPCT(seed, pctDepth), nil
+	case "pos":
+		return explore.NewPOS(seed), nil
+	case "dpor":
+		return explore.NewDPOR(), nil
 	case "dfs":
 		if promised.Bound == explore.All || promised.Bound == explore.Sampled {
-			return explore.NewDFS(explore.Coverage{Bound: explore.All}), nil
+			promised = unbounded
 		}
 		return explore.NewDeepen(promised), nil
 	}

@@ -15,7 +15,7 @@ var lostTag = &Scenario{
 		"leaves by the exit label, with the request in hand. The read is issued again from a worker, which waits " +
 		"for a tag that nobody will give back. An exporter moves the buffer meanwhile, which changes nothing.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: sim.Deadlock, Fix: token.FixFreeRequest},
@@ -26,7 +26,7 @@ var lostTag = &Scenario{
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{tags: 1, auditTags: true})
-			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: 1}) })
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page}) })
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)

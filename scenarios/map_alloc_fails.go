@@ -15,7 +15,7 @@ var mapAllocFails = &Scenario{
 		"exporter moves the buffer. The read must end with -ENOMEM. The posted design returns NULL where its caller " +
 		"looks for an error pointer, so the request has no map, and the driver takes the token for a page vector.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.IOMMUFault, Fix: token.FixAllocError}},
 	},
@@ -24,8 +24,9 @@ var mapAllocFails = &Scenario{
 			t, w := boot(st, c, config{})
 			t.K.FailAlloc(token.MapSite, 1)
 			t.Go("io_uring", func(t *kernel.Task) {
-				if res := w.submit(t, transfer{n: 1}); res != iter.Neg(kernel.ENOMEM) {
-					t.Fail(iter.WrongErrno, "the read without a map completed with %s, not -ENOMEM", result(res))
+				w.submit(t, transfer{n: page})
+				if c := w.rings[0].WaitCQE(t); c.Res != iter.Neg(kernel.ENOMEM) {
+					t.Fail(iter.WrongErrno, "the read without a map completed with %s, not -ENOMEM", result(c.Res))
 				}
 			})
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })

@@ -15,14 +15,15 @@ var moveWhileBusy = &Scenario{
 		{Name: "moves", Doc: "moves, one after the other", Default: 1, Min: 1, Max: 3},
 	},
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
-			w.do(t, transfer{n: 1}) // makes the mapping
+			w.do(t, transfer{n: page}) // makes the mapping
 			t.Go("io_uring", func(t *kernel.Task) {
-				w.do(t, transfer{write: true, n: 1, lba: 7})
-				w.do(t, transfer{at: 1, n: 1, lba: 7})
+				// Off the page boundary on both sides, so that both PRPs count.
+				w.do(t, transfer{write: true, at: 3, n: page, lba: 57})
+				w.do(t, transfer{at: 5, n: page, lba: 60})
 			})
 			t.Go("exporter", func(t *kernel.Task) {
 				for range c.Params["moves"] {

@@ -69,7 +69,7 @@ func (c Case) Names() (program, variant string) {
 
 // ParseCase reads what Names returned.
 func ParseCase(program, variant string) (Case, error) {
-	name, params, _ := strings.Cut(program, ":")
+	name, params, some := strings.Cut(program, ":")
 	s, err := Find(name)
 	if err != nil {
 		return Case{}, err
@@ -91,7 +91,7 @@ func ParseCase(program, variant string) (Case, error) {
 	if err != nil {
 		return Case{}, err
 	}
-	if params != "" {
+	if some {
 		for _, kv := range strings.Split(params, ",") {
 			if err := c.Set(kv); err != nil {
 				return Case{}, err
@@ -140,6 +140,9 @@ func Nearest(name string, known []string) string {
 		}
 	}
 	sort.SliceStable(near, func(i, j int) bool { return near[i].dist < near[j].dist })
+	if len(known) == 0 {
+		return "there are none"
+	}
 	if len(near) == 0 || name == "" {
 		return "there are: " + strings.Join(known, ", ")
 	}

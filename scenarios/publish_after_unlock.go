@@ -19,7 +19,7 @@ var publishAfterUnlock = &Scenario{
 		{Name: "reads", Doc: "reads that the task issues, one after the other", Default: 1, Min: 1, Max: 4},
 	},
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 4},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},
@@ -28,7 +28,7 @@ var publishAfterUnlock = &Scenario{
 			t, w := boot(st, c, config{})
 			t.Go("io_uring", func(t *kernel.Task) {
 				for i := range c.Params["reads"] {
-					w.do(t, transfer{n: c.Params["pages"], lba: i})
+					w.do(t, transfer{n: c.Params["pages"] * page, lba: i * page})
 				}
 			})
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })

@@ -32,8 +32,13 @@ func (d *Design) instance(f token.Fix) token.Design { return d.new(f | d.Fixes) 
 var all = []*Scenario{
 	publishAfterUnlock,
 	moveWhileBusy,
+	coldReads,
+	unregisterInFlight,
 	lostTag,
+	batchedCompletion,
 	noFenceSlot,
 	mapAllocFails,
+	dmaMapFails,
+	lateRegistration,
 	removeDevice,
 }

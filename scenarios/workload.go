@@ -17,39 +17,56 @@ type Workload struct {
 	Moves int
 	// Warm has the mapping made before anything else.
 	Warm bool
-	// Submitters has the transfers of each task, which it does one after the other. Each has
-	// a ring of its own, in which the same buffer is registered, and two pages of the
-	// buffer and a part of the drive for itself.
-	Submitters [][]Transfer
+	// Batch is set if completions come in batches.
+	Batch bool
+	// Submitters are the tasks. Each has a ring of its own, in which the same buffer is
+	// registered, and parts of the buffer and of the drive for itself.
+	Submitters []Submitter
 }
 
-// Transfer is one read or write of one or two pages.
+// Submitter is a task that transfers.
+type Submitter struct {
+	// AtOnce is set if it submits all its transfers before it waits for any. Then each
+	// transfer has its own place: transfers that overlap in time and place have no
+	// defined result.
+	AtOnce    bool
+	Transfers []Transfer
+}
+
+// Transfer is one read or write of up to two pages.
 type Transfer struct {
 	Write bool
-	Pages int
-	// Lba is the first page on the submitter's part of the drive.
+	// Start is the first sector in the submitter's, or the transfer's, two pages of the
+	// buffer, Len the number of sectors; together at most two pages.
+	Start, Len int
+	// Lba is the first sector on the submitter's, or the transfer's, part of the drive.
 	Lba int
 }
 
-// pagesEach is the part of the buffer that a submitter has.
-const pagesEach = 2
+// most is the number of transfers that a submitter has at most.
+const most = 4
 
-// lbasEach is the part of the drive that a submitter has, in pages.
-const lbasEach = 16
+// slot is the part of the buffer and of the drive that a transfer can have, in
+// sectors.
+const slot = 2 * page
 
 // Program makes the program of a workload on a design with further repairs.
 func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
 	return func(st *sim.Task) {
 		c := Case{Design: d, Fixes: on}
 		n := len(wl.Submitters)
-		t, w := boot(st, c, config{pages: pagesEach * n, rings: n, tags: wl.Tags, auditTags: true})
+		t, w := boot(st, c, config{pages: n * most * slot / page, rings: n, tags: wl.Tags, batch: wl.Batch, auditTags: true})
 		if wl.Warm {
-			w.do(t, transfer{n: 1})
+			w.do(t, transfer{n: page})
 		}
-		for i, ops := range wl.Submitters {
+		for i, s := range wl.Submitters {
 			t.Go(fmt.Sprintf("io_uring-%d", i), func(t *kernel.Task) {
-				for _, op := range ops {
-					w.do(t, transfer{ring: i, write: op.Write, at: i * pagesEach, n: op.Pages, lba: i*lbasEach + op.Lba})
+				if s.AtOnce {
+					w.doAll(t, s.place(i)...)
+					return
+				}
+				for _, x := range s.place(i) {
+					w.do(t, x)
 				}
 			})
 		}
@@ -61,4 +78,17 @@ func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
 		t.Explore()
 		w.teardown(t)
 	}
+}
+
+// place gives the transfers of the i-th submitter their places.
+func (s Submitter) place(i int) []transfer {
+	var out []transfer
+	for k, op := range s.Transfers {
+		part := i * most
+		if s.AtOnce {
+			part += k
+		}
+		out = append(out, transfer{ring: i, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
+	}
+	return out
 }

@@ -81,16 +81,20 @@ func drawWorkload(rt *rapid.T) scenarios.Workload {
 		Tags:  rapid.IntRange(1, 4).Draw(rt, "tags"),
 		Moves: rapid.IntRange(0, 3).Draw(rt, "moves"),
 		Warm:  rapid.Bool().Draw(rt, "warm"),
+		Batch: rapid.Bool().Draw(rt, "batch"),
 	}
 	for i := range rapid.IntRange(1, 2).Draw(rt, "submitters") {
 		ops := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) scenarios.Transfer {
+			start := rapid.IntRange(0, 15).Draw(rt, "start")
 			return scenarios.Transfer{
 				Write: rapid.Bool().Draw(rt, "write"),
-				Pages: rapid.IntRange(1, 2).Draw(rt, "pages"),
-				Lba:   rapid.IntRange(0, 3).Draw(rt, "lba"),
+				Start: start,
+				Len:   rapid.IntRange(1, 16-start).Draw(rt, "len"),
+				Lba:   rapid.IntRange(0, 15).Draw(rt, "lba"),
 			}
 		}), 1, 3).Draw(rt, fmt.Sprintf("task %d", i))
-		w.Submitters = append(w.Submitters, ops)
+		atOnce := rapid.Bool().Draw(rt, "at once")
+		w.Submitters = append(w.Submitters, scenarios.Submitter{AtOnce: atOnce, Transfers: ops})
 	}
 	return w
 }

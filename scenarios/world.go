@@ -27,9 +27,10 @@ type world struct {
 
 // config says how a world differs from the usual one.
 type config struct {
-	pages int // of the buffer; 0 means 2
-	rings int // 0 means 1
-	tags  int // of the drive; 0 means 8
+	pages int  // of the buffer; 0 means 2
+	rings int  // 0 means 1
+	tags  int  // of the drive; 0 means 8
+	batch bool // completions come in batches
 	// auditTags and auditQueue ask for nothing to be left of these at the end.
 	auditTags, auditQueue bool
 }
@@ -51,6 +52,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	w := &world{bus: dmabufsim.NewBus(t)}
 	w.exp = dmabufsim.NewMoving(t, w.bus, "vram", cfg.pages)
 	w.queue, w.ctrl = nvmesim.NewDisk(t, "nvme0", driveSize, cfg.tags, c.Design.instance(c.Fixes))
+	w.queue.Batch = cfg.batch
 	w.file = w.queue.Open(iter.O_DIRECT)
 	w.ref = newReference(w)
 	w.audit(t, cfg)
@@ -74,8 +76,11 @@ func (w *world) teardown(t *kernel.Task) {
 	w.exp.Buf.Put(t)
 }
 
+// page is the number of sectors of a page.
+const page = hw.SectorsPerPage
+
 // transfer is one read from the drive into the buffer, or write from the buffer to the
-// drive, with sizes and places in pages.
+// drive: n sectors, from sector at of the buffer, and from sector lba of the drive.
 type transfer struct {
 	ring       int
 	write      bool
@@ -84,22 +89,39 @@ type transfer struct {
 
 // do submits the transfer, waits for it, and checks its result and its data.
 func (w *world) do(t *kernel.Task, x transfer) {
-	want := int64(x.n) * hw.PageSize
-	if res := w.submit(t, x); res != want {
-		t.Fail(iter.WrongErrno, "a transfer of %d page(s) at page %d of the drive ended with %s instead of %d", x.n, x.lba, result(res), want)
+	w.submit(t, x)
+	w.expect(t, x, w.rings[x.ring].WaitCQE(t))
+}
+
+// doAll submits the transfers, all on one ring, and only then waits for them.
+func (w *world) doAll(t *kernel.Task, xs ...transfer) {
+	for i, x := range xs {
+		w.submitAs(t, x, uint64(i))
+	}
+	for range xs {
+		c := w.rings[xs[0].ring].WaitCQE(t)
+		w.expect(t, xs[c.UserData], c)
+	}
+}
+
+// expect checks the completion entry of a transfer, and its data.
+func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
+	if want := int64(x.n) * hw.SectorSize; c.Res != want {
+		t.Fail(iter.WrongErrno, "a transfer of %d bytes at sector %d of the drive ended with %s", want, x.lba, result(c.Res))
 	}
 	w.ref.transferred(t, x)
 }
 
-// submit issues the transfer and waits for its completion entry; it returns its result.
-func (w *world) submit(t *kernel.Task, x transfer) int64 {
-	r := w.rings[x.ring]
-	r.Submit(t, uringsim.SQE{
+// submit issues the transfer.
+func (w *world) submit(t *kernel.Task, x transfer) { w.submitAs(t, x, 0) }
+
+func (w *world) submitAs(t *kernel.Task, x transfer, userData uint64) {
+	w.rings[x.ring].Submit(t, uringsim.SQE{
 		Write: x.write, File: w.file,
-		Addr: uint64(x.at) * hw.PageSize, Len: uint64(x.n) * hw.PageSize,
-		Off: int64(x.lba) * hw.PageSize,
+		Addr: uint64(x.at) * hw.SectorSize, Len: uint64(x.n) * hw.SectorSize,
+		Off:      int64(x.lba) * hw.SectorSize,
+		UserData: userData,
 	})
-	return r.WaitCQE(t).Res
 }
 
 // result words what a completion entry says.

@@ -64,6 +64,9 @@ func (t *Task) Warn(format string, args ...any) {
 func (m *Machine) fail(f *Failure) {
 	if m.failure == nil && !m.dead {
 		m.failure = f
+		for _, c := range []byte(f.Kind) { // the outcome belongs to the identity of a run
+			m.hash = mix(m.hash, uint64(c))
+		}
 		m.flushAll()
 		if m.tracing {
 			m.rows = append(m.rows, Row{Task: f.Task, Phase: m.phase, Step: m.steps, Failed: true, Event: -1})

@@ -39,6 +39,8 @@ type Machine struct {
 	broken  bool
 	// abandoned is set by Point.Abandon.
 	abandoned bool
+	hide      map[uint64]bool
+	exposed   []uint64
 
 	steps, quiet, choices, branching int
 
@@ -164,7 +166,7 @@ func (m *Machine) reset(s Strategy) {
 	clear(m.objects)
 	m.tasks, m.live, m.objects = m.tasks[:0], m.live[:0], m.objects[:0]
 	m.events, m.touched, m.rows = m.events[:0], m.touched[:0], m.rows[:0]
-	m.audits = m.audits[:0]
+	m.audits, m.exposed = m.audits[:0], m.exposed[:0]
 	m.phase, m.now, m.dead, m.hash = PhaseSetup, 0, false, 0
 	m.steps, m.quiet, m.choices, m.branching = 0, 0, 0, 0
 	m.schedule = Schedule{}
@@ -286,7 +288,9 @@ func (m *Machine) wake() bool {
 	blocked := 0
 	for _, u := range m.live {
 		if u.timer {
-			if first == nil || u.deadline < first.deadline {
+			// Of two that are due at once the one that fires first must not depend on
+			// the order in which unrelated tasks created them.
+			if first == nil || u.deadline < first.deadline || u.deadline == first.deadline && u.key < first.key {
 				first = u
 			}
 		} else if !(u.parent == nil && m.phase == PhaseExplore) {
@@ -317,10 +321,12 @@ func (m *Machine) wake() bool {
 // grant lets t execute its announced operation: it becomes an event.
 func (m *Machine) grant(t *Task) {
 	op := &t.op
+	t.passed = false
 	t.announced, t.timer = false, false // a timer that has fired is a task like any other
 	h := t.key
 	if op.Obj != nil {
 		h ^= op.Obj.key
+		m.use(op.Obj, t)
 		if op.Obj.key == 0 {
 			m.fail(&Failure{Kind: Misuse, Task: t, Message: "operation " + op.Verb + " on an object that was never initialised"})
 		}

@@ -30,8 +30,12 @@ func (w *walk) Next(p *sim.Point) *sim.Task {
 	w.x ^= w.x << 17
 	return p.Enabled[w.x%uint64(len(p.Enabled))]
 }
-func (w *walk) Choose(t *sim.Task, n int) int { w.x ^= w.x << 13; w.x ^= w.x >> 7; return int(w.x % uint64(n)) }
-func (w *walk) Done(*sim.Result) bool         { return true }
+func (w *walk) Choose(t *sim.Task, n int) int {
+	w.x ^= w.x << 13
+	w.x ^= w.x >> 7
+	return int(w.x % uint64(n))
+}
+func (w *walk) Done(*sim.Result) bool { return true }
 
 // BenchmarkMutexPing is the figure of steps per second: two tasks that take turns
 // on one mutex, under a random walk.

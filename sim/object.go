@@ -30,6 +30,9 @@ type Object struct {
 
 	key     uint64
 	ordinal int32
+	hidden  bool // needs no scheduling points, see Machine.Hide
+	shared  bool // more than one task touched it while exploring
+	user    *Task
 }
 
 // Key is the identity of the object: it depends on who created it, as which of
@@ -45,7 +48,17 @@ func (t *Task) Own(o *Object, typ, name string) {
 	o.key = mix(t.key, uint64(t.objects)|1<<32)
 	m := t.m
 	o.ordinal = int32(len(m.objects))
+	o.hidden, o.shared, o.user = m.hide[o.key], false, nil
 	m.objects = append(m.objects, o)
+}
+
+// OwnPart initialises o as the n-th part of whole: an object that comes into being
+// when it is first used, whoever that is. Its identity does not depend on who it was.
+func (t *Task) OwnPart(o, whole *Object, n uint64, typ, name string) {
+	t.Own(o, typ, name)
+	t.objects--
+	o.key = mix(whole.key, n|1<<33)
+	o.hidden = t.m.hide[o.key]
 }
 
 // mix folds v into h (the finaliser of a 64-bit multiply-xorshift hash).

@@ -34,6 +34,8 @@ type Task struct {
 
 	label, text string // of the next operation, see At
 	labelled    bool
+
+	passed bool // the last operation was on a hidden object
 }
 
 // Machine returns the machine that t runs on.
@@ -145,6 +147,9 @@ func (t *Task) Step(op Op) {
 		panic(unwind{})
 	}
 	t.op, t.announced = op, true
+	if op.Obj != nil && op.Obj.hidden && m.pass(t) {
+		return
+	}
 	if m.pick = m.next(t); m.pick != t {
 		t.switchOut()
 	}
@@ -162,9 +167,12 @@ func (t *Task) switchOut() {
 // what it turned out to be.
 func (t *Task) Did(c Class) {
 	m := t.m
-	if e := m.last(t); e != nil && e.Class != c {
+	if t.op.Class == c || m.dead {
+		return
+	}
+	m.hash = mix(m.hash, uint64(c)+7)
+	if e := m.last(t); e != nil && e.Obj == t.op.Obj { // else it is on a hidden object
 		e.Class = c
-		m.hash = mix(m.hash, uint64(c)+7)
 	}
 }
 
@@ -179,9 +187,15 @@ func (t *Task) Touch(o *Object, c Class) {
 	if e.more == 0 {
 		e.touched = int32(len(m.touched))
 	}
-	m.touched = append(m.touched, Access{o, c})
-	e.more++
+	m.use(o, t)
 	m.hash = mix(m.hash, o.key^uint64(c))
+	if !o.hidden {
+		if t.passed && m.phase == PhaseExplore {
+			m.exposed = append(m.exposed, t.op.Obj.key)
+		}
+		m.touched = append(m.touched, Access{o, c})
+		e.more++
+	}
 }
 
 // Choose returns a value in [0,n). In an explored phase the strategy picks it,

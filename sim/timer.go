@@ -2,7 +2,10 @@ package sim
 
 // Timer is something that happens after a time of the virtual clock. It fires
 // only when nothing else can run, earliest deadline first, unless it races.
-type Timer struct{ t *Task }
+type Timer struct {
+	t   *Task
+	obj Object // firing and cancelling are in conflict
+}
 
 // TimerMode says how a timer takes part in the run.
 type TimerMode uint8
@@ -20,15 +23,20 @@ const (
 // After creates a timer that runs fn as a task of its own, delay nanoseconds from
 // now.
 func (t *Task) After(delay int64, mode TimerMode, name string, fn func(*Task)) *Timer {
-	n := t.Spawn(name, Op{Verb: "timer"}, fn)
+	tm := &Timer{}
+	t.Own(&tm.obj, "timer", name)
+	n := t.Spawn(name, Op{Verb: "timer", Obj: &tm.obj}, fn)
 	n.timer, n.racing, n.recovery = true, mode == Racing, mode == Recovery
 	n.deadline = t.m.now + delay
-	return &Timer{n}
+	tm.t = n
+	return tm
 }
 
-// Cancel stops the timer if it has not fired, and tells whether it did so.
-func (tm *Timer) Cancel() bool {
+// Cancel stops the timer if it has not fired, and tells whether it did so. It is part of
+// the operation that by was granted last.
+func (tm *Timer) Cancel(by *Task) bool {
 	t := tm.t
+	by.Touch(&tm.obj, Write)
 	if t.done || !t.timer || t.m.dead { // what has fired cannot be taken back
 		return false
 	}

@@ -27,6 +27,9 @@
 //	Invalidate   importer             exporter's lock held          fence, kill       wait here
 //	Unregister   ring                 may sleep                     release           release
 //
+// Split and Requeue are called by no layer yet: the block layer neither splits nor
+// requeues so far.
+//
 // A design is a package of its own; nothing in iter, blkmq, nvmesim or uringsim knows
 // which one runs. The posted design is in blkmq/dmatoken, a design that drains
 // synchronously in token/drain.

@@ -27,6 +27,15 @@ const (
 	// unpublishes and kills the map all the same, and waits for the map's fence in
 	// place, since nobody else can be told to.
 	FixDrainOnReserveFailure
+	// FixFreeInBatch drops a request's map reference also when it is freed in a batch
+	// (CMP-3a), as CMP-3 does when it is freed singly.
+	FixFreeInBatch
+	// FixUndoMap frees, when the driver cannot map the buffer, what ALLOC made, instead
+	// of leaving it behind (CREATE-8).
+	FixUndoMap
+	// FixUndoRegister drops the dma-buf reference of TOK-3 when registration fails
+	// later (TOK-5, TOK-6).
+	FixUndoRegister
 	// FixPutQueue drops, at the last TOKEN-PUT, the queue reference that TOK-5 took.
 	FixPutQueue
 )
@@ -50,6 +59,12 @@ var fixes = []FixInfo{
 		"free the request, with its tag, when no map can be had for it"},
 	{FixDrainOnReserveFailure, "drain-on-reserve-failure", "REM-2",
 		"when no fence slot can be reserved, unpublish and kill the map nevertheless and wait for it in place"},
+	{FixFreeInBatch, "free-in-batch", "CMP-3a",
+		"drop the map reference of a request that is freed in a batch"},
+	{FixUndoMap, "undo-map", "CREATE-8",
+		"free the map, its fence and its reference on the token when the buffer cannot be mapped"},
+	{FixUndoRegister, "undo-register", "TOK-5, TOK-6",
+		"drop the dma-buf reference when the registration fails"},
 	{FixPutQueue, "put-queue", "TOKEN-PUT",
 		"drop the queue reference of the registration when the token goes"},
 }

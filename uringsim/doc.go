@@ -20,7 +20,7 @@
 //
 // # Left out
 //
-// Vectored requests, ordinary buffers and the table's other operations, links,
+// The entries of a registration in user memory (REG-1); vectored requests, ordinary buffers and the table's other operations, links,
 // polling, DEFER_TASKRUN, overflow, cancellation, exit with requests in flight, short
 // transfers that are resumed, and the real ring.
 package uringsim

@@ -31,6 +31,12 @@ func (r *Ring) RegisterDmaBuf(t *kernel.Task, slot int, target *iter.File, buf *
 	if err := t.Alloc(kernel.GFP_KERNEL, &n.Mem, "io_rsrc_node"); err != kernel.OK { // REG-2
 		return err
 	}
+	for _, part := range []string{"io_mapped_ubuf", "io_regbuf_dma"} {
+		if err := t.MayFail(kernel.GFP_KERNEL, part); err != kernel.OK {
+			t.Free(&n.Mem)
+			return err
+		}
+	}
 	// REG-3: references of files are not counted.
 	buf.Get(t) // REG-4
 	err := kernel.EOPNOTSUPP

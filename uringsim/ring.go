@@ -14,6 +14,7 @@ type Ring struct {
 	cq        []CQE
 	wq        ioWq
 	inFlight  int
+	tw        []func(*kernel.Task) // completions to be handled, oldest first
 }
 
 // CQE is struct io_uring_cqe.
@@ -42,6 +43,21 @@ func (r *Ring) WaitCQE(t *kernel.Task) CQE {
 	c := r.cq[0]
 	r.cq = r.cq[1:]
 	return c
+}
+
+// addTaskWork is io_req_task_work_add: the ring keeps the order of its completions,
+// whatever the order in which task work runs.
+func (r *Ring) addTaskWork(t, owner *kernel.Task, fn func(*kernel.Task)) {
+	ok := t.TaskWorkAdd(owner, func(t *kernel.Task) {
+		next := r.tw[0]
+		r.tw = r.tw[1:]
+		next(t)
+	})
+	if !ok { // the task has exited
+		t.Kthread("io_fallback_tw", sim.Op{Verb: "run"}, fn)
+		return
+	}
+	r.tw = append(r.tw, fn) // part of the same operation
 }
 
 // InFlight counts the requests that were submitted and have no completion entry, for

@@ -30,8 +30,10 @@ type request struct {
 	node  *node
 	use   token.Use
 	iter  iter.Iter
-	saved iter.State
-	kiocb iter.Kiocb
+	// imported is set between the Import and the Finish stage of use.
+	imported bool
+	saved    iter.State
+	kiocb    iter.Kiocb
 	// worker is the worker that is issuing the request: what it completes itself is not
 	// issued again.
 	worker *kernel.Task
@@ -100,6 +102,7 @@ func (req *request) issue(t *kernel.Task, nonblock bool) int64 {
 	if err := n.token.Import(t, &req.use); err != kernel.OK {
 		return iter.Neg(err)
 	}
+	req.imported = true
 	req.iter = iter.DmaToken(t, &req.use)
 	req.saved = req.iter.Save()
 	req.kiocb = iter.Kiocb{File: s.File, Pos: s.Off, Complete: req.complete}
@@ -116,7 +119,7 @@ func (req *request) issue(t *kernel.Task, nonblock bool) int64 {
 // work.
 func (req *request) complete(t *kernel.Task, res int64) {
 	again := req.punts(res) && req.worker != t
-	t.TaskWorkAdd(req.owner, func(t *kernel.Task) {
+	req.ring.addTaskWork(t, req.owner, func(t *kernel.Task) {
 		req.ring.uringLock.Lock(t)
 		if again {
 			t.Say("IMP-5", req.name()+" would block: punt to io-wq")
@@ -132,15 +135,25 @@ func (req *request) complete(t *kernel.Task, res int64) {
 // punt gives the request to a worker, which issues it in blocking mode with the node
 // already held.
 func (req *request) punt(t *kernel.Task) {
+	req.drop(t) // the worker imports again
 	req.ring.wq.queue(t, func(t *kernel.Task) {
 		t.Say("IMP-5", "issue "+req.name()+" from io-wq, blocking")
 		req.worker = t
-		ret := req.issue(t, false)
-		req.worker = nil
-		if ret != iter.Neg(kernel.EIOCBQUEUED) {
-			req.complete(t, ret)
+		if ret := req.issue(t, false); ret != iter.Neg(kernel.EIOCBQUEUED) {
+			req.complete(t, ret) // final, whatever it is
+		}
+		if req.worker == t {
+			req.worker = nil
 		}
 	})
+}
+
+// drop is the Finish stage of what was imported.
+func (req *request) drop(t *kernel.Task) {
+	if req.imported {
+		req.imported = false
+		req.use.Token.Finish(t, &req.use)
+	}
 }
 
 // finish posts the completion entry and frees the request. uring_lock is held.
@@ -157,9 +170,7 @@ func (req *request) finish(t *kernel.Task, res int64) {
 	}
 	r.cq = append(r.cq, CQE{req.sqe.UserData, res})
 	r.inFlight--
-	if req.use.Token != nil {
-		req.use.Token.Finish(t, &req.use)
-	}
+	req.drop(t)
 	if req.node != nil {
 		r.putNode(t, req.node)
 		req.node = nil

@@ -27,12 +27,18 @@ func (d Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv toke
 	tok.mappingLock.Init(t, &tok.Mem, "token.mapping_lock")
 	tok.dmaMap.Init(t, &tok.Mem, "token.map")
 	tok.fenceSeq.Init(&tok.Mem, 0)
-	if !q.Get(t) { // TOK-5
+	undo := func() {
+		if d.Fixes.Has(token.FixUndoRegister) {
+			p.DmaBuf.Put(t)
+		}
 		t.Free(&tok.Mem)
+	}
+	if !q.Get(t) { // TOK-5
+		undo()
 		return nil, kernel.EFAULT
 	}
 	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK { // TOK-6
-		t.Free(&tok.Mem)
+		undo()
 		q.Put(t)
 		return nil, err
 	}

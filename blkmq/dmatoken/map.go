@@ -75,6 +75,11 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	t.At("CREATE-7", "dma_resv_unlock()")
 	resv.Unlock(t)
 	if res != kernel.OK { // CREATE-8
+		if tok.fixes.Has(token.FixUndoMap) {
+			m.refs.Kill(t) // nobody else has seen it: MAP-REL frees it
+		} else {
+			t.Stressf("CREATE-8", "return %v; %v is left behind", res, m)
+		}
 		return nil, res
 	}
 	if !early {

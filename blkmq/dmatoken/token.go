@@ -62,7 +62,11 @@ func (tok *dmaToken) Complete(*kernel.Task, *token.Frag) {}
 // Free drops the request's reference if the request is freed singly (CMP-3); the
 // batch path has nothing of the kind (CMP-3a).
 func (tok *dmaToken) Free(t *kernel.Task, f *token.Frag, p token.Path) {
-	if p != token.Batch && f.Map != nil {
+	if p == token.Batch && !tok.fixes.Has(token.FixFreeInBatch) {
+		t.Stressf("CMP-3a", "freed in a batch: %v is not put", f.Map)
+		return
+	}
+	if f.Map != nil {
 		m := f.Priv.(*dmaMap)
 		t.Atf("CMP-3", "put %v", m)
 		m.refs.Put(t)

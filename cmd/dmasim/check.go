@@ -14,10 +14,10 @@ import (
 func (a *app) check(args []string) (int, error) {
 	var f checkFlags
 	fs := flags("check")
-	fs.StringVar(&f.design, "design", "", "")
-	fs.StringVar(&f.fix, "fix", "", "")
-	fs.StringVar(&f.strategy, "strategy", "", "")
-	fs.StringVar(&f.budget, "budget", "", "")
+	fs.Var(&once{value: &f.design}, "design", "")
+	fs.Var(list{&f.fix}, "fix", "")
+	fs.Var(&once{value: &f.strategy}, "strategy", "")
+	fs.Var(&once{value: &f.budget}, "budget", "")
 	fs.Uint64Var(&f.seed, "seed", 1, "")
 	fs.BoolVar(&f.full, "full", false, "")
 	fs.BoolVar(&f.json, "json", false, "")

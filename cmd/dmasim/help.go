@@ -29,6 +29,11 @@ usage:
       --follow      go on where the schedule cannot be followed any more, and
                     when the model has changed since
       --full-trace  print every operation, too
+  dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
+                [--json]
+      run small programs, written as tables, and list their final states
+      --strategy  as above; dpor by default
+      --budget    as above, for each program
   dmasim help [kinds]
       print this, or the kinds of failure
 
@@ -37,11 +42,12 @@ line and nothing else.
 
 exit status:
   0  every verdict is as expected; a replay is the recorded run (with --follow:
-     it still fails)
+     it still fails); every interleaving of a litmus program was explored
   1  some verdict is not as expected; a replay is another run (with --follow:
-     it passes)
+     it passes); a litmus program failed
   2  the input is unusable
-  3  a promised coverage was not reached, and no verdict differs
+  3  a promised coverage was not reached, and no verdict differs; a litmus
+     program has interleavings that were not explored
 `
 
 func (a *app) help(args []string) (int, error) {

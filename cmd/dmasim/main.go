@@ -43,12 +43,14 @@ var commands = []struct {
 	{"list", (*app).list},
 	{"check", (*app).check},
 	{"replay", (*app).replay},
+	{"litmus", (*app).litmus},
 	{"help", (*app).help},
 }
 
 // run is the whole command: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer, tty bool) int {
-	a := &app{stdout, stderr, tty}
+	out := &output{w: stdout}
+	a := &app{out, stderr, tty}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUnusable
@@ -65,8 +67,11 @@ func run(args []string, stdout, stderr io.Writer, tty bool) int {
 		}
 		status, err := c.run(a, args[1:])
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
+			fmt.Fprint(out, usage)
 			return exitOK
+		}
+		if err == nil && out.err != nil {
+			err = fmt.Errorf("the output could not be written: %w", out.err)
 		}
 		if err != nil {
 			fmt.Fprintf(stderr, "dmasim %s: %v\n", name, err)

@@ -82,7 +82,8 @@ func repeat(m *sim.Machine, c scenarios.Case, recorded sim.Replay, follow bool) 
 }
 
 func (r *repetition) same() bool {
-	return uint32(r.found.Hash) == r.recorded.Hash && r.found.Fingerprint == r.recorded.Fingerprint
+	return uint32(r.found.Hash) == r.recorded.Hash && r.found.Fingerprint == r.recorded.Fingerprint &&
+		r.diverged == "" && r.unused == ""
 }
 
 // differences say how the run is not the recorded one.

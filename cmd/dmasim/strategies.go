@@ -25,8 +25,11 @@ const sampleBudget = 10_000
 
 // defaultStrategy reaches the promise by the simplest means.
 func defaultStrategy(promised explore.Coverage) string {
-	if promised.Bound == explore.Sampled {
+	switch promised.Bound {
+	case explore.Sampled:
 		return "random"
+	case explore.All:
+		return "dpor"
 	}
 	return "dfs"
 }

@@ -17,6 +17,7 @@ func NewDeepen(limit Coverage) *Deepen {
 }
 
 func (d *Deepen) Name() string                  { return "dfs" }
+func (d *Deepen) Restart()                      { *d = *NewDeepen(d.limit) }
 func (d *Deepen) Covered() Coverage             { return d.covered }
 func (d *Deepen) Next(p *sim.Point) *sim.Task   { return d.dfs.Next(p) }
 func (d *Deepen) Choose(t *sim.Task, n int) int { return d.dfs.Choose(t, n) }

@@ -45,6 +45,9 @@ func NewDFS(bound Coverage) *DFS { return &DFS{bound: bound} }
 
 func (d *DFS) Name() string { return "dfs" }
 
+// Restart forgets everything.
+func (d *DFS) Restart() { *d = DFS{bound: d.bound} }
+
 func (d *DFS) Covered() Coverage {
 	switch {
 	case !d.done:

@@ -2,9 +2,12 @@ package explore
 
 import "dmasim/sim"
 
-// Minimize looks for a smaller schedule that fails with the same kind, by leaving
-// out switches and choices one at a time until none can go. It uses at most
-// budget runs. Schedules are compared by preemptions, then switches, then choices.
+// Minimize looks for a smaller schedule that fails with the same kind. First it leaves
+// out switches and choices one at a time until none can go. Leaving one out renumbers
+// what comes after it, so that is not enough for schedules that were drawn at random:
+// then it searches all schedules with fewer preemptions, fewest first, for as long as
+// the budget allows. It uses at most budget runs. Schedules are compared by
+// preemptions, then switches, then choices.
 func Minimize(m *sim.Machine, body func(*sim.Task), s sim.Schedule, kind sim.Kind, budget int) sim.Schedule {
 	best := s
 	for improved := true; improved; {
@@ -20,7 +23,27 @@ func Minimize(m *sim.Machine, body func(*sim.Task), s sim.Schedule, kind sim.Kin
 			}
 		}
 	}
+	if p := best.Preemptions(); p > 0 {
+		if found, ok := search(m, body, p-1, kind, budget); ok {
+			best = found
+		}
+	}
 	return best
+}
+
+// search looks for a failure of the kind with at most max preemptions, fewest first.
+func search(m *sim.Machine, body func(*sim.Task), max int, kind sim.Kind, budget int) (sim.Schedule, bool) {
+	s := NewDeepen(Coverage{Preemptions, max})
+	for ; budget > 0; budget-- {
+		r := m.Run(s, body)
+		if r.Failure != nil && r.Failure.Kind == kind {
+			return r.Schedule.Clone(), true
+		}
+		if !s.Done(r) {
+			break
+		}
+	}
+	return sim.Schedule{}, false
 }
 
 func size(s sim.Schedule) int { return len(s.Switches) + len(s.Choices) }

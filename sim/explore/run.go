@@ -2,7 +2,6 @@ package explore
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"dmasim/sim"
@@ -20,6 +19,9 @@ type Options struct {
 	// StepLimit bounds the explored operations of a run; 0 means the machine's
 	// default.
 	StepLimit int
+	// ShowAll keeps the scheduling points of objects that only one task touches. The
+	// results are the same, and take longer.
+	ShowAll bool
 	// Progress, if not nil, is called now and then with the counts so far.
 	Progress func(executions, steps int)
 }
@@ -34,10 +36,16 @@ type Report struct {
 	Found *Found
 	// Executions and Steps count the runs and their explored operations.
 	Executions, Steps int
+	// Abandoned counts the runs that the strategy gave up, since they could only
+	// repeat others. They are not among the executions.
+	Abandoned int
 	// Longest is the largest number of explored operations in one run.
 	Longest int
 	// Coverage is what the runs cover completely.
 	Coverage Coverage
+	// Restarts counts how often an object that had been thought private turned out not
+	// to be, and the exploration was begun again.
+	Restarts int
 	// Exhausted is set if the strategy had nothing left to run.
 	Exhausted bool
 	// Elapsed is the time that it took, minimising included.
@@ -72,9 +80,17 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 		}
 	}()
 	branching := false
+	var seen *visibility
+	if !opt.ShowAll {
+		seen = discover(m, body)
+	}
 	for {
 		r := m.Run(s, body)
-		rep.Executions++
+		if r.Abandoned {
+			rep.Abandoned++
+		} else {
+			rep.Executions++
+		}
 		rep.Steps += r.Steps
 		rep.Longest = max(rep.Longest, r.Steps)
 		branching = branching || r.Branching > 0
@@ -82,6 +98,13 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 			rep.Found = confirm(m, body, r, rep.Executions, opt)
 			keep = true
 			break
+		}
+		if seen != nil && seen.revise(m) {
+			rep.Restarts++
+			if again, ok := s.(restarter); ok {
+				again.Restart()
+				continue
+			}
 		}
 		if !s.Done(r) {
 			rep.Exhausted = true
@@ -100,6 +123,7 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 		}
 	}
 	if rep.Found == nil && !branching {
+		m.Hide(nil)
 		m.Trace(true)
 		r := m.Run(sim.Default{}, body)
 		f := &sim.Failure{Kind: sim.NoSchedulingPoints, Message: "at no point could more than one task run: there is nothing to explore"}
@@ -113,15 +137,17 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 
 // confirm runs a failure again, makes it smaller, and records it.
 func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int, opt Options) *Found {
-	first := *r
+	first, told := *r, accountOf(m, r)
 	again := *m.Run(NewReplay(first.Schedule), body)
 	f := &Found{Execution: execution, Machine: m}
 	if again.Hash != first.Hash || again.Failure == nil || again.Failure.Kind != first.Failure.Kind {
-		f.Failure = nondeterminism(&first, &again)
+		f.Failure = nondeterminism(told, accountOf(m, &again))
 		f.Schedule, f.Hash, f.Steps = first.Schedule, first.Hash, first.Steps
+		m.Hide(nil)
 		f.Fingerprint = FingerprintOf(m, body)
 		return f
 	}
+	m.Hide(nil)
 	budget := opt.MinimizeRuns
 	if budget == 0 {
 		budget = DefaultMinimizeRuns
@@ -132,21 +158,9 @@ func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int,
 	last := m.Run(NewReplay(s), body)
 	f.Failure, f.Schedule, f.Hash, f.Steps = last.Failure, last.Schedule.Clone(), last.Hash, last.Steps
 	if f.Failure == nil {
-		f.Failure = nondeterminism(&first, last)
+		f.Failure = nondeterminism(told, accountOf(m, last))
 	}
 	return f
-}
-
-func nondeterminism(a, b *sim.Result) *sim.Failure {
-	say := func(r *sim.Result) string {
-		if r.Failure == nil {
-			return fmt.Sprintf("passed after %d steps", r.Steps)
-		}
-		return fmt.Sprintf("failed after %d steps (%s: %s)", r.Steps, r.Failure.Kind, r.Failure.Message)
-	}
-	return &sim.Failure{Kind: sim.Nondeterminism,
-		Message: "the same schedule gave two different runs",
-		Detail:  []string{"first it " + say(a), "then it " + say(b)}}
 }
 
 // FingerprintOf runs the program under the default rule and returns the

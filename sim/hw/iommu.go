@@ -118,14 +118,17 @@ func (u *IOMMU) DMA(t *sim.Task, dir Direction, segs []Segment, data []Stamp) {
 	t.Step(sim.Op{Verb: verb, Obj: &u.obj, Class: sim.Read})
 	k := 0
 	for _, s := range segs {
+		if s.Addr%SectorSize != 0 || s.Len%SectorSize != 0 {
+			t.Fail(sim.Misuse, "%s: DMA of %d bytes at bus address %#x: contents are kept by sectors of %d bytes", u.device, s.Len, uint64(s.Addr), SectorSize)
+		}
 		for off := 0; off < s.Len; off += SectorSize {
-			u.sector(t, dir, s.Addr+BusAddr(off), s.Len, &data[k])
+			u.sector(t, dir, s.Addr+BusAddr(off), s.Len, off == 0, &data[k])
 			k++
 		}
 	}
 }
 
-func (u *IOMMU) sector(t *sim.Task, dir Direction, a BusAddr, length int, data *Stamp) {
+func (u *IOMMU) sector(t *sim.Task, dir Direction, a BusAddr, length int, first bool, data *Stamp) {
 	e := u.entry(a)
 	if e == nil || !e.mapped {
 		history := "it was never mapped"
@@ -139,7 +142,7 @@ func (u *IOMMU) sector(t *sim.Task, dir Direction, a BusAddr, length int, data *
 	if dir == FromDevice {
 		class = sim.Write
 	}
-	if a%PageSize == 0 || length < PageSize {
+	if first || a%PageSize == 0 { // once for each page
 		t.Touch(&p.obj, class)
 	}
 	switch {

@@ -34,7 +34,10 @@ func (s Stamp) Bytes() []byte {
 	for _, c := range []byte(s.Source) {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
-	h ^= s.Block<<20 ^ uint64(s.Gen)
+	for _, v := range []uint64{s.Block, uint64(s.Gen)} {
+		h = (h ^ v) * 0x9e3779b97f4a7c15
+		h ^= h >> 29
+	}
 	for i := 0; i < len(b); i += 8 {
 		h ^= h << 13
 		h ^= h >> 7

@@ -22,14 +22,14 @@ func (c *Completion) Ready(*sim.Task) bool { return c.done > 0 || c.all }
 // Complete is complete: lets one waiter through, now or later. Any context.
 func (c *Completion) Complete(t *Task) {
 	t.Step(sim.Op{Verb: "complete", Obj: &c.obj})
-	t.check(c.mem)
+	t.Check(c.mem)
 	c.done++
 }
 
 // CompleteAll is complete_all: lets every waiter through until reinit.
 func (c *Completion) CompleteAll(t *Task) {
 	t.Step(sim.Op{Verb: "complete_all", Obj: &c.obj})
-	t.check(c.mem)
+	t.Check(c.mem)
 	c.all = true
 }
 
@@ -37,7 +37,7 @@ func (c *Completion) CompleteAll(t *Task) {
 func (c *Completion) Wait(t *Task) {
 	t.MightSleep("wait_for_completion", c.obj.Name)
 	t.Step(sim.Op{Verb: "wait_for_completion", Obj: &c.obj, Guard: c})
-	t.check(c.mem)
+	t.Check(c.mem)
 	if !c.all {
 		c.done--
 	}
@@ -46,5 +46,6 @@ func (c *Completion) Wait(t *Task) {
 // Reinit is reinit_completion.
 func (c *Completion) Reinit(t *Task) {
 	t.Step(sim.Op{Verb: "reinit_completion", Obj: &c.obj})
+	t.Check(c.mem)
 	c.done, c.all = 0, false
 }

@@ -112,7 +112,7 @@ var contextCases = cases{
 				mu, w := &Mutex{}, &Work{}
 				mu.Init(k, nil, "m")
 				w.Init(k, nil, "w", func(k *Task) { leak.take(k, mu) })
-				k.SystemWq.Queue(k, w)
+				k.K.SystemWq.Queue(k, w)
 				k.Explore()
 			})
 		}
@@ -157,7 +157,6 @@ func TestInterruptAnywhere(t *testing.T) {
 
 // Waiting for a field is sleeping, as wait_event is: C-CTX-01.
 func TestAwaitInHardirq(t *testing.T) {
-	t.Skip("Shared.Await does not check that the context may sleep")
 	fails(t, Context, "sleeping function called from invalid context", func(k *Task) {
 		var x Shared[int]
 		x.Init(k, nil, "x", 1)

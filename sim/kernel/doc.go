@@ -34,6 +34,10 @@
 //
 // # Left out
 //
+// A plain field ([Field]) is read and written as part of the operation before the
+// access, so a use of one after the operation that gave its object up is not seen to
+// race with the free; an access to an object as a whole ([Task.Use]) is.
+//
 // Timeouts, signals, spinlocks and wait queues with explicit wake-ups; the
 // acquire-context queueing rules of ww_mutex beyond wait-die against the holder;
 // memory pressure.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -48,7 +49,7 @@ func fails(t *testing.T, kind sim.Kind, message string, body func(k *Task)) {
 
 func dfs(body func(k *Task)) *explore.Report {
 	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
-	return explore.Run(nil, booted(body), s, explore.Options{StepLimit: 500, Executions: 200_000})
+	return explore.Run(context.Background(), booted(body), s, explore.Options{StepLimit: 500, Executions: 200_000})
 }
 
 // always checks that every interleaving passes.

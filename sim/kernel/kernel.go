@@ -11,8 +11,9 @@ type Kernel struct {
 	// SystemWq is system_wq: shared by everybody, and without a rescuer.
 	SystemWq *Workqueue
 
-	rcu    rcuState
-	memory []*Mem
+	rcu        rcuState
+	memory     []*Mem
+	percpuRefs []*PercpuRef
 
 	injection sim.Object     // read and written by allocations at armed sites
 	faults    map[string]int // site: which of its allocations fails, from 1
@@ -28,6 +29,7 @@ func Boot(t *sim.Task) *Task {
 	t.Own(&k.injection, "fault injection", "fault injection")
 	k.SystemWq = NewWorkqueue(k0, "events", 0)
 	t.Machine().Audit(k.auditMemory)
+	t.Machine().Audit(k.auditPercpuRefs)
 	return k0
 }
 
@@ -95,16 +97,31 @@ func (t *Task) spawn(c Ctx, name string, op sim.Op, fn func(*Task)) *Task {
 	return n
 }
 
-func (t *Task) fork(c Ctx) *Task { return &Task{K: t.K, ctx: c} }
+// fork makes the kernel's view of a new task. A handler is an RCU reader as long as it
+// runs (C-RCU-10).
+func (t *Task) fork(c Ctx) *Task {
+	n := &Task{K: t.K, ctx: c}
+	if c >= InSoftirq {
+		n.rcu = 1
+	}
+	return n
+}
 
 // body wraps fn with the checks that a debug kernel does when a task or a worker's
 // function returns.
 func (t *Task) body(fn func(*Task)) func(*sim.Task) {
 	return func(*sim.Task) {
+		if t.rcu > 0 {
+			t.K.rcu.begin(t)
+		}
 		fn(t)
-		t.exiting = true
-		if t.target {
-			t.Touch(&t.twork, sim.Write)
+		if t.target { // what was added runs now, and nothing can be added any more
+			t.Step(sim.Op{Verb: "exit", Obj: &t.twork})
+			t.runTaskWork()
+			t.exiting = true
+		}
+		if t.ctx >= InSoftirq {
+			t.RCUReadUnlock()
 		}
 		if t.rcu > 0 {
 			t.Fail(Context, "%s returned inside %d RCU read section(s)", t.Name, t.rcu)

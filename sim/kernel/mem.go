@@ -32,6 +32,16 @@ type Mem struct {
 	// free; objects are the parts.
 	life    sim.Object
 	objects []*sim.Object
+	locks   []lock
+}
+
+// lock is a lock that is part of an object.
+type lock interface{ holder() (*Task, string) }
+
+func (m *Mem) lock(l lock) {
+	if m != nil {
+		m.locks = append(m.locks, l)
+	}
 }
 
 type memState uint8
@@ -49,6 +59,9 @@ func (t *Task) Alloc(gfp GFP, m *Mem, typ string) Errno {
 		return err
 	}
 	k := t.K
+	if m.state == alive {
+		t.Fail(sim.Misuse, "Alloc of %s, which is allocated already", m)
+	}
 	*m = Mem{typ: typ, state: alive, allocated: t.Place()}
 	for _, o := range k.memory {
 		if o.typ == typ {
@@ -91,6 +104,11 @@ func (t *Task) Free(m *Mem) {
 	case freed:
 		t.Fail(DoubleFree, "%s freed again by %s; it was freed %s", m, t.Task, m.freed)
 	}
+	for _, l := range m.locks {
+		if owner, name := l.holder(); owner != nil {
+			t.Fail(sim.Misuse, "held lock freed: %s, part of %s, is held by %s", name, m, owner.Task)
+		}
+	}
 	m.state, m.freed = freed, t.Place()
 	t.Touch(&m.life, sim.Write)
 	for _, o := range m.objects {
@@ -98,17 +116,19 @@ func (t *Task) Free(m *Mem) {
 	}
 }
 
-// Use is an access to the object: it fails the run if the object has been freed.
+// Use is an access to the object that is no operation on one of its primitives: it
+// fails the run if the object has been freed. It is an operation of its own, since a
+// use that is wrong mostly comes after the operation that gave the object up.
 func (t *Task) Use(m *Mem) {
 	if m != nil && m.state != static {
-		t.Touch(&m.life, sim.Read)
+		t.Step(sim.Op{Verb: "use", Obj: &m.life, Class: sim.Read})
 	}
-	t.check(m)
+	t.Check(m)
 }
 
-// check is Use for primitives that are part of m, whose own operations the free
-// conflicts with.
-func (t *Task) check(m *Mem) {
+// Check is Use for the operations of primitives that are part of m: it is called when
+// one was granted. The free conflicts with all of them.
+func (t *Task) Check(m *Mem) {
 	if m != nil && m.state == freed {
 		t.Fail(UseAfterFree, "%s uses %s, which was freed %s (allocated %s)", t.Task, m, m.freed, m.allocated)
 	}

@@ -14,6 +14,7 @@ type Mutex struct {
 func (mu *Mutex) Init(t *Task, in *Mem, name string) {
 	t.own(&mu.obj, in, "mutex", name)
 	mu.mem = in
+	in.lock(mu)
 }
 
 // Ready tells whether the mutex is free.
@@ -29,7 +30,7 @@ func (mu *Mutex) Lock(t *Task) {
 		t.Fail(sim.Deadlock, "%s locks %s, which it holds already", t.Task, mu.obj.Name)
 	}
 	t.Step(sim.Op{Verb: "mutex_lock", Obj: &mu.obj, Guard: mu})
-	t.check(mu.mem)
+	t.Check(mu.mem)
 	mu.owner = t
 	t.hold(mu.obj.Name)
 }
@@ -40,7 +41,7 @@ func (mu *Mutex) Trylock(t *Task) bool {
 		t.Fail(Context, "mutex_trylock(%s) in %s context (%s)", mu.obj.Name, t.ctx, t.Name)
 	}
 	t.Step(sim.Op{Verb: "mutex_trylock", Obj: &mu.obj})
-	t.check(mu.mem)
+	t.Check(mu.mem)
 	if mu.owner != nil {
 		t.Did(sim.Read)
 		return false
@@ -58,14 +59,17 @@ func (mu *Mutex) Unlock(t *Task) {
 	if mu.owner != t {
 		t.Fail(sim.Misuse, "%s unlocks %s, which %s", t.Task, mu.obj.Name, heldBy(mu.owner))
 	}
-	t.Step(sim.Op{Verb: "mutex_unlock", Obj: &mu.obj})
-	t.check(mu.mem)
+	t.Step(sim.Op{Verb: "mutex_unlock", Obj: &mu.obj, Releases: true})
+	t.Check(mu.mem)
 	mu.owner = nil
 	t.release(mu.obj.Name)
 }
 
 // Held tells whether t holds the mutex: lockdep_is_held.
 func (mu *Mutex) Held(t *Task) bool { return mu.owner == t }
+
+// holder is the owner of a lock, for the memory that it is part of.
+func (mu *Mutex) holder() (*Task, string) { return mu.owner, mu.obj.Name }
 
 func heldBy(owner *Task) string {
 	if owner == nil {

@@ -37,11 +37,12 @@ func (r *PercpuRef) Init(t *Task, in *Mem, name string, gfp GFP, release func(*T
 	}
 	t.own(&r.obj, in, "percpu_ref", name)
 	r.mem, r.name, r.release, r.count, r.mode = in, name, release, 1, refPercpu
+	t.K.percpuRefs = append(t.K.percpuRefs, r)
 	return OK
 }
 
 func (r *PercpuRef) check(t *Task, what string) {
-	t.check(r.mem)
+	t.Check(r.mem)
 	if r.mode == refNone {
 		t.Fail(UseAfterFree, "%s of %s, which has exited (%s)", what, r.name, t.Task)
 	}
@@ -132,7 +133,8 @@ func (r *PercpuRef) zero(t *Task) {
 // Exit is percpu_ref_exit. The kernel does not notice if the reference is still
 // live; the simulator does.
 func (r *PercpuRef) Exit(t *Task) {
-	t.check(r.mem)
+	t.Check(r.mem)
+	t.Touch(&r.obj, sim.Write)
 	if r.mode == refPercpu || r.mode == refSwitching || r.count != 0 {
 		t.Fail(RefcountMisuse, "percpu_ref_exit of %s, which is live or has %d reference(s) (%s)", r.name, r.count, t.Task)
 	}
@@ -141,3 +143,14 @@ func (r *PercpuRef) Exit(t *Task) {
 
 // Count is the number of references, as an auditor sees it.
 func (r *PercpuRef) Count() int { return r.count }
+
+// auditPercpuRefs looks for counters that percpu_ref_exit was never called for: their
+// memory is lost.
+func (k *Kernel) auditPercpuRefs() *sim.Failure {
+	for _, r := range k.percpuRefs {
+		if r.mode != refNone {
+			return &sim.Failure{Kind: Leak, Message: "percpu_ref_exit was never called for " + r.name}
+		}
+	}
+	return nil
+}

@@ -23,6 +23,15 @@ func newPref(k *Task) *pref {
 	return r
 }
 
+// end kills the reference if nobody has, and exits it when it has switched.
+func (r *pref) end(k *Task) {
+	if r.mode == refPercpu {
+		r.Kill(k)
+	}
+	k.Await("switched", nil, sim.Read, func() bool { return r.mode == refAtomic })
+	r.Exit(k)
+}
+
 var percpuCases = cases{
 	{"C-PREF-01", func(t *testing.T) {
 		out := outcomes(t, func(k *Task, say func(string, ...any)) {
@@ -36,6 +45,7 @@ var percpuCases = cases{
 			}
 			k.Explore()
 			say("%v %d", r.released, r.Count())
+			r.end(k)
 		})
 		require.Equal(t, set("[] 1"), out)
 	}},
@@ -71,6 +81,7 @@ var percpuCases = cases{
 			}
 			require.Equal(t, []Ctx{InTask}, r.released)
 			require.False(t, r.Tryget(k))
+			r.end(k)
 		})
 	}},
 	{"C-PREF-07", func(t *testing.T) {
@@ -93,6 +104,7 @@ var percpuCases = cases{
 			})
 			k.Explore()
 			say("%v %v", got, r.released)
+			r.end(k)
 		})
 		require.Equal(t, set("true [softirq]", "true [task]", "false [softirq]"), out)
 	}},
@@ -122,6 +134,7 @@ var percpuCases = cases{
 			k.Go("other", func(k *Task) { k.Step(opStep) })
 			k.Explore()
 			say("%v", r.released)
+			r.end(k)
 		})
 		require.Equal(t, set("[softirq]"), out)
 	}},
@@ -184,6 +197,7 @@ func TestPercpuRefLastPut(t *testing.T) {
 		k.Interrupt("irq", func(k *Task) { r.Put(k) })
 		k.Explore()
 		say("%v", r.released)
+		r.end(k)
 	})
 	require.Equal(t, set("[softirq]", "[hardirq]"), out)
 }
@@ -206,4 +220,15 @@ func TestPercpuRefInitFails(t *testing.T) {
 		var r PercpuRef
 		require.Equal(t, ENOMEM, r.Init(k, nil, "r", GFP_KERNEL, nil))
 	})
+}
+
+// An object that goes with a reference that was not exited leaks the per-CPU counters.
+func TestPercpuRefInFreedObject(t *testing.T) {
+	f := run(func(k *Task) {
+		o := newObject(k, 0)
+		var r PercpuRef
+		r.Init(k, &o.Mem, "object.refs", GFP_KERNEL, func(*Task) {})
+		k.Free(&o.Mem)
+	})
+	require.NotNil(t, f)
 }

@@ -86,7 +86,7 @@ func (t *Task) CallRCU(name string, fn func(*Task)) {
 // SynchronizeRCU is synchronize_rcu: returns after a full grace period.
 func (t *Task) SynchronizeRCU() {
 	r := &t.K.rcu
-	if t.rcu > 0 {
+	if t.rcu > 0 && t.ctx < InSoftirq {
 		t.Fail(Context, "synchronize_rcu inside an RCU read section: deadlock (%s)", t.Task)
 	}
 	t.MightSleep("synchronize_rcu", "")
@@ -110,7 +110,7 @@ func (r *RCU[T]) Init(t *Task, in *Mem, name string) {
 // Assign is rcu_assign_pointer.
 func (r *RCU[T]) Assign(t *Task, p *T) {
 	t.Step(sim.Op{Verb: "rcu_assign_pointer", Obj: &r.obj})
-	t.check(r.mem)
+	t.Check(r.mem)
 	r.p = p
 }
 
@@ -133,7 +133,7 @@ func (r *RCU[T]) DereferenceProtected(t *Task, held bool) *T {
 
 func (r *RCU[T]) load(t *Task) *T {
 	t.Step(sim.Op{Verb: "rcu_dereference", Obj: &r.obj, Class: sim.Read})
-	t.check(r.mem)
+	t.Check(r.mem)
 	return r.p
 }
 

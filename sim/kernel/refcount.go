@@ -22,7 +22,7 @@ func (r *Refcount) Init(t *Task, in *Mem, name string, n int32) {
 // Inc is refcount_inc: the caller owns a reference already.
 func (r *Refcount) Inc(t *Task) {
 	t.Step(sim.Op{Verb: "refcount_inc", Obj: &r.obj, Class: RefcountGet})
-	t.check(r.mem)
+	t.Check(r.mem)
 	if r.n <= 0 {
 		t.Fail(RefcountMisuse, "refcount_t: addition on 0; use-after-free: %s", r.obj.Name)
 	}
@@ -32,7 +32,7 @@ func (r *Refcount) Inc(t *Task) {
 // IncNotZero is refcount_inc_not_zero: false if the count is 0.
 func (r *Refcount) IncNotZero(t *Task) bool {
 	t.Step(sim.Op{Verb: "refcount_inc_not_zero", Obj: &r.obj})
-	t.check(r.mem)
+	t.Check(r.mem)
 	if r.n == 0 {
 		t.Did(sim.Read)
 		return false
@@ -45,7 +45,7 @@ func (r *Refcount) IncNotZero(t *Task) bool {
 // DecAndTest is refcount_dec_and_test: true for the one that reaches 0.
 func (r *Refcount) DecAndTest(t *Task) bool {
 	t.Step(sim.Op{Verb: "refcount_dec_and_test", Obj: &r.obj})
-	t.check(r.mem)
+	t.Check(r.mem)
 	if r.n <= 0 {
 		t.Fail(RefcountMisuse, "refcount_t: underflow; use-after-free: %s", r.obj.Name)
 	}

@@ -19,29 +19,30 @@ func (s *Shared[T]) Init(t *Task, in *Mem, name string, v T) {
 // Load is READ_ONCE.
 func (s *Shared[T]) Load(t *Task) T {
 	t.Step(sim.Op{Verb: "load", Obj: &s.obj, Class: sim.Read})
-	t.check(s.mem)
+	t.Check(s.mem)
 	return s.v
 }
 
 // Store is WRITE_ONCE.
 func (s *Shared[T]) Store(t *Task, v T) {
 	t.Step(sim.Op{Verb: "store", Obj: &s.obj})
-	t.check(s.mem)
+	t.Check(s.mem)
 	s.v = v
 }
 
 // Update is an atomic read-modify-write; it returns the new value.
 func (s *Shared[T]) Update(t *Task, f func(T) T) T {
 	t.Step(sim.Op{Verb: "rmw", Obj: &s.obj})
-	t.check(s.mem)
+	t.Check(s.mem)
 	s.v = f(s.v)
 	return s.v
 }
 
 // Await waits until cond holds of the field.
 func (s *Shared[T]) Await(t *Task, verb string, cond func(T) bool) {
+	t.MightSleep(verb, s.obj.Name)
 	t.Await(verb, &s.obj, sim.Read, func() bool { return cond(s.v) })
-	t.check(s.mem)
+	t.Check(s.mem)
 }
 
 // Peek reads the field as an auditor does, outside the run.
@@ -59,13 +60,13 @@ func (f *Field[T]) Init(in *Mem, v T) { f.mem, f.v = in, v }
 
 // Get reads the field.
 func (f *Field[T]) Get(t *Task) T {
-	t.check(f.mem)
+	t.Check(f.mem)
 	return f.v
 }
 
 // Set writes the field.
 func (f *Field[T]) Set(t *Task, v T) {
-	t.check(f.mem)
+	t.Check(f.mem)
 	f.v = v
 }
 

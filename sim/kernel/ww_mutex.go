@@ -6,6 +6,7 @@ import "dmasim/sim"
 // class. Its stamp says how old it is and is kept over back-offs.
 type AcquireCtx struct {
 	stamp    int
+	died     *WWMutex // the lock that it had to back off from
 	acquired int
 	owner    *Task
 }
@@ -13,12 +14,20 @@ type AcquireCtx struct {
 // WWClass is struct ww_class with the wait-die rule, as the class of reservation
 // objects.
 type WWClass struct {
-	Name  string
+	obj   sim.Object
 	stamp int
 }
 
-// AcquireInit is ww_acquire_init.
+// NewWWClass is DEFINE_WD_CLASS.
+func NewWWClass(t *Task, name string) *WWClass {
+	c := &WWClass{}
+	t.Own(&c.obj, "ww_class", name)
+	return c
+}
+
+// AcquireInit is ww_acquire_init: draws the stamp.
 func (c *WWClass) AcquireInit(t *Task) *AcquireCtx {
+	t.Step(sim.Op{Verb: "ww_acquire_init", Obj: &c.obj})
 	c.stamp++
 	return &AcquireCtx{stamp: c.stamp, owner: t}
 }
@@ -42,6 +51,7 @@ type WWMutex struct {
 func (w *WWMutex) Init(t *Task, in *Mem, name string) {
 	t.own(&w.obj, in, "ww_mutex", name)
 	w.mem = in
+	in.lock(w)
 }
 
 // wwWait is the guard of a task that waits for the lock with a context: it goes on
@@ -67,17 +77,22 @@ func (w *WWMutex) kills(ctx *AcquireCtx) bool {
 // always OK.
 func (w *WWMutex) Lock(t *Task, ctx *AcquireCtx) Errno {
 	t.MightSleep("ww_mutex_lock", w.obj.Name)
-	if ctx == nil && w.owner == t {
-		t.Fail(sim.Deadlock, "%s locks %s without an acquire context, and holds it already", t.Task, w.obj.Name)
+	if w.owner == t && (ctx == nil || w.ctx != ctx) {
+		how := "without an acquire context"
+		if ctx != nil {
+			how = "with another acquire context than it was taken with"
+		}
+		t.Fail(sim.Deadlock, "%s locks %s %s, and holds it already", t.Task, w.obj.Name, how)
 	}
 	t.Step(sim.Op{Verb: "ww_mutex_lock", Obj: &w.obj, Guard: wwLock(w, t, ctx)})
-	t.check(w.mem)
+	t.Check(w.mem)
 	switch {
 	case w.owner == t:
 		t.Did(sim.Read)
 		return EALREADY
 	case w.owner != nil:
 		t.Did(sim.Read)
+		ctx.died = w
 		return EDEADLK
 	}
 	w.take(t, ctx)
@@ -97,7 +112,11 @@ func (w *WWMutex) LockSlow(t *Task, ctx *AcquireCtx) {
 	if ctx.acquired > 0 {
 		t.Fail(sim.Misuse, "ww_mutex_lock_slow with %d lock(s) of the context still held", ctx.acquired)
 	}
+	if ctx.died != w {
+		t.Fail(sim.Misuse, "ww_mutex_lock_slow(%s) without -EDEADLK from that lock before", w.obj.Name)
+	}
 	w.Lock(t, ctx)
+	ctx.died = nil
 }
 
 // Trylock is ww_mutex_trylock without a context.
@@ -106,7 +125,7 @@ func (w *WWMutex) Trylock(t *Task) bool {
 		t.Fail(Context, "ww_mutex_trylock(%s) in %s context (%s)", w.obj.Name, t.ctx, t.Name)
 	}
 	t.Step(sim.Op{Verb: "ww_mutex_trylock", Obj: &w.obj})
-	t.check(w.mem)
+	t.Check(w.mem)
 	if w.owner != nil {
 		t.Did(sim.Read)
 		return false
@@ -128,14 +147,17 @@ func (w *WWMutex) Unlock(t *Task) {
 	if w.owner != t {
 		t.Fail(sim.Misuse, "%s unlocks %s, which %s", t.Task, w.obj.Name, heldBy(w.owner))
 	}
-	t.Step(sim.Op{Verb: "ww_mutex_unlock", Obj: &w.obj})
-	t.check(w.mem)
+	// A waiter may be about to die of a holder's context, and so not be blocked.
+	t.Step(sim.Op{Verb: "ww_mutex_unlock", Obj: &w.obj, Releases: w.ctx == nil})
+	t.Check(w.mem)
 	if w.ctx != nil {
 		w.ctx.acquired--
 	}
 	w.owner, w.ctx = nil, nil
 	t.release(w.obj.Name)
 }
+
+func (w *WWMutex) holder() (*Task, string) { return w.owner, w.obj.Name }
 
 // Held tells whether t holds the lock.
 func (w *WWMutex) Held(t *Task) bool { return w.owner == t }

@@ -1,0 +1,195 @@
+package nvmesim
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"dmasim/sim"
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
+)
+
+// Any range of sectors that fits the limits goes where it belongs, both ways, and
+// nothing else changes.
+func TestTransfers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		write := rapid.Bool().Draw(t, "write")
+		off := rapid.IntRange(0, 23).Draw(t, "offset")
+		n := rapid.IntRange(1, min(24-off, 16-off%8)).Draw(t, "sectors")
+		lba := rapid.Uint64Range(0, 1000).Draw(t, "lba")
+		var wrong string
+		f := run(func(k *kernel.Task) {
+			w := newWorld(k, 1, 2)
+			w.dmaMap(k)
+			dir := hw.FromDevice
+			if write {
+				dir = hw.ToDevice
+			}
+			var ended []kernel.BlkStatus
+			w.submit(k, dir, lba, uint32(off*512), uint32(n*512), func(s kernel.BlkStatus) { ended = append(ended, s) })
+			k.Explore()
+			for i := range 24 {
+				want := hw.Stamp{Source: "vram", Block: uint64(i)}
+				if !write && i >= off && i < off+n {
+					want = hw.Stamp{Source: "nvme0", Block: lba + uint64(i-off)}
+				}
+				if got := hw.Sector(w.exp.pages, i); got != want {
+					wrong += fmt.Sprintf("sector %d: %v; ", i, got)
+				}
+			}
+			for i := -1; i <= n; i++ {
+				b := lba + uint64(i)
+				want := hw.Stamp{Source: "nvme0", Block: b}
+				if write && i >= 0 && i < n {
+					want = hw.Stamp{Source: "vram", Block: uint64(off + i)}
+				}
+				if got := w.ctrl.Block(b); got != want {
+					wrong += fmt.Sprintf("block %d: %v; ", b, got)
+				}
+			}
+			if fmt.Sprint(ended) != "[BLK_STS_OK]" || fmt.Sprint(w.tok.completed) != "[hardirq]" {
+				wrong += fmt.Sprint(ended, w.tok.completed)
+			}
+			w.teardown(k)
+		})
+		require.Nil(t, f, "%v", f)
+		require.Empty(t, wrong)
+	})
+}
+
+// A request that needs a PRP list ends with an error, before anything is sent.
+func TestTransferOfThreePages(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		w := newWorld(k, 3)
+		w.dmaMap(k)
+		var ended []kernel.BlkStatus
+		w.submit(k, hw.ToDevice, 0, 512, 8192, func(s kernel.BlkStatus) { ended = append(ended, s) })
+		k.Explore()
+		require.Equal(t, []kernel.BlkStatus{kernel.BLK_STS_NOTSUPP}, ended)
+		require.Empty(t, w.ctrl.Written())
+		w.teardown(k)
+	})
+}
+
+// NV-1: a request without a map has a token where a vector should be, and the
+// controller gets an address that is nobody's.
+func TestRequestWithoutMap(t *testing.T) {
+	for _, dir := range []hw.Direction{hw.FromDevice, hw.ToDevice} {
+		fails(t, hw.IOMMUFault, "at bus address 0xdead00000000 faults; it was never mapped", func(k *kernel.Task) {
+			w := newWorld(k, 1)
+			w.submit(k, dir, 0, 0, 4096, func(kernel.BlkStatus) {})
+			k.Explore()
+		})
+	}
+}
+
+// A map that was freed is not to be programmed.
+func TestRequestWithFreedMap(t *testing.T) {
+	fails(t, kernel.UseAfterFree, "uses dma map#1", func(k *kernel.Task) {
+		w := newWorld(k, 1)
+		w.dmaMap(k)
+		k.Alloc(kernel.GFP_KERNEL, &w.tok.m.Mem, "dma map")
+		k.Free(&w.tok.m.Mem)
+		w.submit(k, hw.ToDevice, 0, 0, 4096, func(kernel.BlkStatus) {})
+	})
+}
+
+// A range of the buffer that begins inside a sector is refused by the block layer, and
+// does not end in a panic of the model.
+func TestTransferBetweenSectors(t *testing.T) {
+	f := run(func(k *kernel.Task) {
+		w := newWorld(k, 2)
+		w.dmaMap(k)
+		w.submit(k, hw.FromDevice, 0, 3840, 512, func(kernel.BlkStatus) {})
+		k.Explore()
+		w.teardown(k)
+	})
+	require.Nil(t, f, "%v", f)
+}
+
+// commands run two commands, in one order of their transfers, and tell what is then in
+// memory and on the drive, and whether any of their operations conflict.
+func commands(t *testing.T, cmds [2]func(k *kernel.Task, w *world), first string) (result string, conflict bool) {
+	t.Helper()
+	m := sim.NewMachine()
+	defer m.Close()
+	r := m.Run(order{first}, func(st *sim.Task) {
+		k := kernel.Boot(st)
+		w := newWorld(k, 2)
+		w.dmaMap(k)
+		for i, name := range []string{"a", "b"} {
+			w.ctrl.Name = name // the device's tasks are named after it
+			cmds[i](k, w)
+		}
+		w.ctrl.Name = "nvme0"
+		k.Explore()
+		for i := range 16 {
+			result += hw.Sector(w.exp.pages, i).String() + " "
+		}
+		for _, b := range w.ctrl.Written() {
+			result += fmt.Sprint(b, "=", w.ctrl.Block(b), " ")
+		}
+		w.teardown(k)
+	})
+	require.Nil(t, r.Failure, "%v", r.Failure)
+	of := func(name string) (out []sim.Access) {
+		for i := range m.Events() {
+			if e := &m.Events()[i]; e.Task.Name == name {
+				out = append(append(out, sim.Access{Obj: e.Obj, Class: e.Class}), m.Extra(e)...)
+			}
+		}
+		return out
+	}
+	require.NotEmpty(t, of("a"))
+	for _, x := range of("a") {
+		for _, y := range of("b") {
+			conflict = conflict || x.Obj == y.Obj && x.Class.Conflicts(y.Class)
+		}
+	}
+	return result, conflict
+}
+
+// order lets the tasks of one name go first.
+type order struct{ first string }
+
+func (o order) Next(p *sim.Point) *sim.Task {
+	for _, u := range p.Enabled {
+		if u.Name == o.first {
+			return u
+		}
+	}
+	return p.Default()
+}
+func (order) Choose(*sim.Task, int) int { return 0 }
+func (order) Done(*sim.Result) bool     { return false }
+
+// Commands declare that what they do to the queues commutes. Where no other conflict
+// is declared, both orders must leave the same in memory and on the drive.
+func TestCommandsCommute(t *testing.T) {
+	cmd := func(dir hw.Direction, lba uint64, off uint32) func(k *kernel.Task, w *world) {
+		return func(k *kernel.Task, w *world) { w.submit(k, dir, lba, off, 512, func(kernel.BlkStatus) {}) }
+	}
+	proved := 0
+	for name, cmds := range map[string][2]func(k *kernel.Task, w *world){
+		"reads of two pages":        {cmd(hw.FromDevice, 1, 0), cmd(hw.FromDevice, 2, 4096)},
+		"reads of one page":         {cmd(hw.FromDevice, 1, 0), cmd(hw.FromDevice, 2, 0)},
+		"writes of two blocks":      {cmd(hw.ToDevice, 1, 0), cmd(hw.ToDevice, 2, 0)},
+		"read and write, one page":  {cmd(hw.FromDevice, 1, 0), cmd(hw.ToDevice, 2, 0)},
+		"read and write, two pages": {cmd(hw.FromDevice, 1, 0), cmd(hw.ToDevice, 2, 4096)},
+		"writes of one block":       {cmd(hw.ToDevice, 1, 0), cmd(hw.ToDevice, 1, 4096)},
+		"read and write, one block": {cmd(hw.FromDevice, 1, 0), cmd(hw.ToDevice, 1, 4096)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ab, conflict := commands(t, cmds, "a")
+			ba, too := commands(t, cmds, "b")
+			if !conflict || !too {
+				require.Equal(t, ab, ba)
+				proved++
+			}
+		})
+	}
+	require.Positive(t, proved)
+}

@@ -1,0 +1,30 @@
+package scenarios
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+var batchedCompletion = &Scenario{
+	Name: "batched-completion",
+	Story: "The drive has several hardware queues and no scheduler, so completions are collected in batches, also when " +
+		"there is only one. The mapping exists when a task reads. The posted design drops a request's map reference only " +
+		"where requests are freed singly; an exporter that moves the buffer waits for ever, with the reservation lock held.",
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
+	Defects: map[string][]Defect{
+		"rfc-v2": {{Kind: sim.Deadlock, Fix: token.FixFreeInBatch}},
+	},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{batch: true})
+			w.do(t, transfer{n: page}) // makes the mapping
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page, lba: page}) })
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

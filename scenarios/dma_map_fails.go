@@ -1,0 +1,36 @@
+package scenarios
+
+import (
+	"dmasim/iter"
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+var dmaMapFails = &Scenario{
+	Name: "dma-map-fails",
+	Story: "The driver cannot map the buffer for the first read of a registered dma-buf: there is no memory for its " +
+		"array of addresses. The read ends with -ENOMEM. The posted design leaves behind what it had allocated for the map, " +
+		"with a reference on the token, so that nothing of the registration is ever freed.",
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
+	Defects: map[string][]Defect{
+		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoMap}},
+	},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{})
+			t.K.FailAlloc("nvme dma array", 1)
+			t.Go("io_uring", func(t *kernel.Task) {
+				w.submit(t, transfer{n: page})
+				if c := w.rings[0].WaitCQE(t); c.Res != iter.Neg(kernel.ENOMEM) {
+					t.Fail(iter.WrongErrno, "the read that cannot be mapped completed with %s, not -ENOMEM", result(c.Res))
+				}
+			})
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

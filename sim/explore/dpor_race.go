@@ -1,0 +1,263 @@
+package explore
+
+import (
+	"slices"
+
+	"dmasim/sim"
+)
+
+// analyse finds the races of a complete execution of n events, and says what has
+// to be explored because of them. It looks at those between events of the common
+// prefix again: the sequence that reverses a race depends on all of the execution,
+// and one that a sleeping task could begin may go on otherwise now.
+func (d *DPOR) analyse(n int, failed bool) {
+	for i := d.counted; i < n; i++ {
+		d.count(int32(i))
+	}
+	d.counted = n
+	for i := range n {
+		e := &d.path[i].event
+		d.reach = d.reach[:0]
+		end := int32(len(d.accesses))
+		if i+1 < n {
+			end = d.path[i+1].touched
+		}
+		for a := e.touched; a < end; a++ {
+			d.reach = append(d.reach, d.accesses[a])
+		}
+		d.races(int32(i), n, e)
+	}
+	if failed {
+		d.pending(n)
+	}
+}
+
+// pending treats the operations that were announced and not granted, in a run that
+// ended in a deadlock or another failure, as if they had run.
+func (d *DPOR) pending(n int) {
+	for i, t := range d.m.Tasks() {
+		op, ok := t.Pending()
+		if !ok || op.Obj == nil || t.Parent() == nil || op.Obj.Key() == 0 {
+			continue
+		}
+		id := d.names.known(i)
+		e := event{prev: d.last[id], cause: d.cause[id], joined: -1, fence: d.barrier, joins: -1, guarded: op.Guard != nil}
+		e.task, e.obj, e.class, e.announced = id, d.object(op.Obj), op.Class, op.Class
+		if e.guarded {
+			d.guards[e.obj] = true
+		}
+		d.reach = append(d.reach[:0], touch{int32(n), d.heads[e.obj], e.obj, e.class})
+		c := d.clock(int32(n))
+		d.inherit(&e, c)
+		for a := d.heads[e.obj]; a >= 0; a = d.accesses[a].prev {
+			if d.accesses[a].class.Conflicts(e.class) {
+				merge(c, d.clock(d.accesses[a].event))
+			}
+		}
+		d.races(int32(n), n, &e)
+	}
+}
+
+// without sets d.v to what is left after f without the events that happen after f
+// or after those in d.drop, and without j.
+func (d *DPOR) without(f, j int32, n int) {
+	d.v = d.v[:0]
+	for x := f + 1; x < int32(n); x++ {
+		if x != j && !d.dropped(f, x) {
+			d.v = append(d.v, &d.path[x].step)
+		}
+	}
+}
+
+func (d *DPOR) dropped(f, x int32) bool {
+	if d.before(f, d.path[f].task, x) {
+		return true
+	}
+	for _, t := range d.drop {
+		if d.before(t, d.path[t].task, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// races goes back from event j, whose accesses are in d.reach, over the events
+// that it conflicts with, and reverses those that it could have preceded.
+func (d *DPOR) races(j int32, n int, e *event) {
+	if len(d.reach) == 0 {
+		return
+	}
+	d.inherit(e, d.merged)
+	if e.guarded {
+		copy(d.causes, d.merged)
+	}
+	if len(d.reach) == 1 {
+		class := d.reach[0].class
+		for a := d.reach[0].prev; a >= 0; a = d.accesses[a].prev {
+			t := &d.accesses[a]
+			if t.class.Conflicts(class) && d.race(t.event, j, n, e) && t.class == sim.Write {
+				return // what is earlier happens before that
+			}
+		}
+		return
+	}
+	// Several objects: the events have to be taken from the latest to the earliest.
+	own := len(d.reach)
+	for k := range own {
+		r := d.reach[k]
+		for a := r.prev; a >= 0; a = d.accesses[a].prev {
+			t := d.accesses[a]
+			if t.event != j && t.class.Conflicts(r.class) {
+				d.reach = append(d.reach, t)
+			}
+			if t.class == sim.Write && t.event != j && !e.guarded {
+				break
+			}
+		}
+	}
+	rest := d.reach[own:]
+	slices.SortFunc(rest, func(a, b touch) int { return int(b.event - a.event) })
+	for k := range rest {
+		d.race(rest[k].event, j, n, e)
+	}
+}
+
+// race deals with one earlier event that j conflicts with. It reports whether f is
+// now known to be before j or reversed with it, so that nothing that happens
+// before f need be looked at.
+func (d *DPOR) race(f, j int32, n int, e *event) bool {
+	at := &d.path[f]
+	if uint32(f) < d.merged[at.task] {
+		return true
+	}
+	d.drop = d.drop[:0]
+	can := d.feasible(f, j, e)
+	if len(d.drop) == 0 {
+		if can != never {
+			d.reverse(f, j, n, e, can)
+		}
+		if can == always {
+			merge(d.merged, d.clock(f))
+		}
+		return can == always
+	}
+	// Whether j is enabled depends on which of the others go before it.
+	all := len(d.drop)
+	others := d.others[:0]
+	for _, t := range d.drop {
+		if uint32(t) >= d.causes[d.path[t].task] { // j can be had without it
+			others = append(others, t)
+		}
+	}
+	d.others = others
+	if len(others) > mostOthers {
+		d.partial = true
+		others = others[:mostOthers]
+	}
+	for set := range 1 << len(others) {
+		d.drop = d.drop[:0]
+		for k, t := range others {
+			if set>>k&1 != 0 {
+				d.drop = append(d.drop, t)
+			}
+		}
+		if len(d.drop) < all {
+			d.reverse(f, j, n, e, maybe)
+		} else if can != never {
+			d.reverse(f, j, n, e, can)
+		}
+	}
+	return false
+}
+
+// mostOthers limits the operations that commute with each other, and of which any
+// set may go before an operation that waits.
+const mostOthers = 8
+
+// reverse asks for j to be run before f.
+func (d *DPOR) reverse(f, j int32, n int, e *event, can feasibility) {
+	at := &d.path[f]
+	var why *doubt
+	if can == maybe {
+		past := d.past(f, j, e)
+		if slices.Contains(at.refuted, past) {
+			return
+		}
+		why = &doubt{node: f, past: past}
+	} else if e.fickle || int(j) == n {
+		why = &doubt{node: f}
+	}
+	d.without(f, j, n)
+	d.alt = e.step
+	d.alt.class = e.announced // earlier it may turn out otherwise
+	d.v = append(d.v, &d.alt)
+	if !asleep(at.sleep, d.v) {
+		at.wake = insert(at.wake, d.v, why)
+	}
+}
+
+// past is a signature of what would be left of the causes of j if f had not
+// happened.
+func (d *DPOR) past(f, j int32, e *event) uint64 {
+	sig := fold(0, uint64(e.task))
+	for x := f + 1; x < j && int(x) < d.counted; x++ {
+		s := &d.path[x].step
+		if !d.dropped(f, x) && d.before(x, s.task, j) {
+			sig = fold(sig, uint64(s.task))
+			for _, p := range s.picks {
+				sig = fold(sig, uint64(p.value)|1<<32)
+			}
+		}
+	}
+	return sig
+}
+
+func fold(h, v uint64) uint64 {
+	h = (h ^ (v + 1)) * 0x9e3779b97f4a7c15
+	return h ^ h>>29
+}
+
+// feasibility says whether an operation could have been granted earlier.
+type feasibility uint8
+
+const (
+	never feasibility = iota
+	maybe
+	always
+)
+
+// feasible tells whether j would be enabled if f and what happens after f had not
+// happened, nor the events that it puts into d.drop: they do not happen after f,
+// and change the object that j waits for. That is known if j was announced before
+// f, or if f is known to enable what waits.
+func (d *DPOR) feasible(f, j int32, e *event) feasibility {
+	if !e.guarded {
+		return always
+	}
+	if e.obj < 0 {
+		return maybe
+	}
+	at := &d.path[f]
+	for a := d.reach[0].prev; a >= 0; a = d.accesses[a].prev {
+		t := &d.accesses[a]
+		if t.event <= f {
+			break
+		}
+		if t.event != j && t.class != sim.Read && t.class.Conflicts(e.class) && !d.before(f, at.task, t.event) {
+			d.drop = append(d.drop, t.event)
+		}
+	}
+	since := e.prev
+	if since < 0 {
+		since = e.cause
+	}
+	switch {
+	case at.releases && at.obj == e.obj:
+		return never
+	case f <= since:
+		return maybe
+	case d.ready.has(int(f), e.task):
+		return always
+	}
+	return never
+}

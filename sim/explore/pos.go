@@ -1,0 +1,83 @@
+package explore
+
+import (
+	"math/rand/v2"
+
+	"dmasim/sim"
+)
+
+// POS is partial order sampling (Yuan, Yang and Gu, "Partial Order Aware
+// Concurrency Sampling", CAV 2018, section 4): every announced operation has a
+// random priority, and the enabled one with the highest runs. The announced
+// operations that race with it then draw new priorities, so that the order of two
+// operations that race does not depend on the order of those before them.
+type POS struct {
+	seed, run uint64
+	pcg       rand.PCG
+	// priority is that of the operation that each task has announced, 0 if it
+	// has to be drawn.
+	priority []uint64
+	last     int // the event that was granted last, -1 at the start
+}
+
+// NewPOS returns the sampler. It never ends by itself. Run number i depends on the
+// seed and i alone.
+func NewPOS(seed uint64) *POS {
+	p := &POS{seed: seed, last: -1}
+	p.pcg.Seed(seed, 0)
+	return p
+}
+
+func (p *POS) Name() string      { return "pos" }
+func (p *POS) Covered() Coverage { return Coverage{} }
+
+func (p *POS) Next(at *sim.Point) *sim.Task {
+	m := at.Current.Machine()
+	tasks := m.Tasks()
+	if p.last >= 0 {
+		e := &at.Events()[p.last]
+		p.priority[e.Task.Index()] = 0
+		for i, t := range tasks[:len(p.priority)] {
+			if op, ok := t.Pending(); ok && op.Obj != nil && races(m, e, op) {
+				p.priority[i] = 0
+			}
+		}
+	}
+	for len(p.priority) < len(tasks) {
+		p.priority = append(p.priority, 0)
+	}
+	var best *sim.Task
+	for _, t := range at.Enabled {
+		i := t.Index()
+		if p.priority[i] == 0 {
+			p.priority[i] = p.pcg.Uint64() | 1
+		}
+		if best == nil || p.priority[i] > p.priority[best.Index()] {
+			best = t
+		}
+	}
+	p.last = len(at.Events())
+	return best
+}
+
+// races tells whether an announced operation conflicts with an event.
+func races(m *sim.Machine, e *sim.Event, op sim.Op) bool {
+	if e.Obj == op.Obj && e.Class.Conflicts(op.Class) {
+		return true
+	}
+	for _, a := range m.Extra(e) {
+		if a.Obj == op.Obj && a.Class.Conflicts(op.Class) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *POS) Choose(t *sim.Task, n int) int { return below(&p.pcg, n) }
+
+func (p *POS) Done(*sim.Result) bool {
+	p.run++
+	p.pcg.Seed(p.seed, p.run)
+	p.priority, p.last = p.priority[:0], -1
+	return true
+}
