@@ -15,6 +15,7 @@ type Fence struct {
 	Timeline string
 
 	obj      sim.Object
+	kref     sim.Object
 	mem      *kernel.Mem
 	refs     int
 	signaled bool
@@ -25,6 +26,7 @@ func (f *Fence) Init(t *kernel.Task, in *kernel.Mem, timeline string, context, s
 	f.Context, f.Seqno, f.Timeline = context, seqno, timeline
 	f.mem, f.refs, f.signaled = in, 1, false
 	t.Own(&f.obj, "fence", f.String())
+	t.Own(&f.kref, "kref", f.String()+".refcount")
 }
 
 func (f *Fence) String() string {
@@ -34,6 +36,7 @@ func (f *Fence) String() string {
 // Get is dma_fence_get.
 func (f *Fence) Get(t *kernel.Task) *Fence {
 	t.Check(f.mem)
+	t.Touch(&f.kref, kernel.RefcountGet)
 	f.refs++
 	return f
 }
@@ -42,6 +45,7 @@ func (f *Fence) Get(t *kernel.Task) *Fence {
 // kernel (C-FENCE-18).
 func (f *Fence) Put(t *kernel.Task) {
 	t.Check(f.mem)
+	t.Touch(&f.kref, sim.Write)
 	f.refs--
 	if f.refs == 0 {
 		t.Free(f.mem)

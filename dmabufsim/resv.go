@@ -123,8 +123,8 @@ func (r *Resv) Wait(t *kernel.Task, u Usage) {
 		if e.usage > u {
 			continue
 		}
+		t.Touch(&e.fence.obj, sim.Read)
 		if e.fence.signaled {
-			t.Touch(&e.fence.obj, sim.Read)
 			continue
 		}
 		f := e.fence.Get(t)

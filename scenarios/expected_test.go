@@ -78,6 +78,8 @@ func TestEverySubsetOfRepairs(t *testing.T) {
 				c := newCase(t, s.Name, "rfc-v2", on)
 				v := check(t, c, explore.NewDeepen(s.Quick), s.Quick, explore.Options{MinimizeRuns: -1})
 				require.True(t, v.AsExpected, "with %q: want %v, got %s", on, c.Expected(), describe(v))
+				v = check(t, c, explore.NewDPOR(), s.Full, explore.Options{MinimizeRuns: -1})
+				require.True(t, v.AsExpected, "dpor with %q: want %v, got %s", on, c.Expected(), describe(v))
 			}
 		})
 	}

@@ -41,6 +41,7 @@ type Machine struct {
 	abandoned bool
 	hide      map[uint64]bool
 	exposed   []uint64
+	from, to  int // the events of the explored phase
 
 	steps, quiet, choices, branching int
 
@@ -96,6 +97,18 @@ func (m *Machine) Phase() Phase { return m.phase }
 
 // Events lists the operations granted in the current or last run.
 func (m *Machine) Events() []Event { return m.events }
+
+// Explored lists those of Events that were granted in the explored phase: the first one's
+// index, and the index after the last.
+func (m *Machine) Explored() (from, to int) {
+	switch m.phase {
+	case PhaseSetup:
+		return len(m.events), len(m.events)
+	case PhaseExplore:
+		return m.from, len(m.events)
+	}
+	return m.from, m.to
+}
 
 // Extra lists the further accesses of an event.
 func (m *Machine) Extra(e *Event) []Access { return m.touched[e.touched : e.touched+e.more] }
@@ -267,7 +280,7 @@ func (m *Machine) next(cur *Task) *Task {
 		m.branching++
 	}
 	t := m.strategy.Next(p)
-	if m.abandoned {
+	if m.abandoned || m.failure != nil {
 		return nil
 	}
 	if t == nil || !t.announced || t.done {
@@ -311,7 +324,7 @@ func (m *Machine) wake() bool {
 		return false
 	}
 	if m.phase == PhaseExplore {
-		m.phase = PhaseTeardown
+		m.phase, m.to = PhaseTeardown, len(m.events)
 		m.enabled = append(m.enabled, m.tasks[0])
 		return true
 	}

@@ -1,5 +1,7 @@
 package sim
 
+import "fmt"
+
 // Strategy decides what is not determined. It lives over many runs of the same
 // program.
 type Strategy interface {
@@ -64,6 +66,13 @@ func (p *Point) Events() []Event { return p.m.events }
 // what Abandon returned.
 func (p *Point) Abandon() *Task {
 	p.m.abandoned = true
+	return nil
+}
+
+// Fail ends the run with a failure, for a strategy that sees that the program breaks the
+// rules. Next must return what Fail returned.
+func (p *Point) Fail(kind Kind, format string, args ...any) *Task {
+	p.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...)})
 	return nil
 }
 

@@ -237,7 +237,7 @@ func (t *Task) Explore() {
 	if t.parent != nil || m.phase != PhaseSetup {
 		t.Fail(Misuse, "Explore is called once, by the first task")
 	}
-	m.phase = PhaseExplore
+	m.phase, m.from = PhaseExplore, len(m.events)
 	for _, u := range m.live {
 		u.held = false
 	}

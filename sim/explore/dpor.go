@@ -146,12 +146,12 @@ func (d *DPOR) Next(p *sim.Point) *sim.Task {
 			d.blocked++
 			return p.Abandon()
 		case impossible:
-			return nil // operations conflict that say that they do not
+			return p.Fail(sim.Misuse, "dpor: at step %d a task cannot go on that could before operations which declared no conflict were swapped; an operation does not declare all that it touches", p.Step)
 		}
 	}
 	n := &d.path[i]
 	if i < d.fixed && n.enabled != len(p.Enabled) {
-		return nil // the program is not deterministic
+		return p.Fail(sim.Nondeterminism, "at step %d of a repeated schedule %d tasks can go on, and there were %d before", p.Step, len(p.Enabled), n.enabled)
 	}
 	if d.restart {
 		return p.Abandon()

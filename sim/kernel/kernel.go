@@ -115,10 +115,10 @@ func (t *Task) body(fn func(*Task)) func(*sim.Task) {
 			t.K.rcu.begin(t)
 		}
 		fn(t)
-		if t.target { // what was added runs now, and nothing can be added any more
+		for t.target && !t.exiting { // until nothing is left, and nothing can be added
 			t.Step(sim.Op{Verb: "exit", Obj: &t.twork})
+			t.exiting = len(t.works) == 0
 			t.runTaskWork()
-			t.exiting = true
 		}
 		if t.ctx >= InSoftirq {
 			t.RCUReadUnlock()

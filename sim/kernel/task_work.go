@@ -15,7 +15,9 @@ func (t *Task) TaskWorkAdd(target *Task, fn func(*Task)) bool {
 }
 
 // WaitTaskWork sleeps until task work is there, and runs it: what a task does that
-// waits in the kernel interruptibly. Work that was added last runs first.
+// waits in the kernel interruptibly. It takes what is there in one step, as the kernel
+// does; of that, what was added last runs first. What is added meanwhile waits for the
+// next time.
 func (t *Task) WaitTaskWork() {
 	t.MightSleep("wait", "")
 	t.Step(sim.Op{Verb: "task_work_run", Obj: &t.twork, Guard: (*hasWork)(t)})
@@ -23,11 +25,10 @@ func (t *Task) WaitTaskWork() {
 }
 
 func (t *Task) runTaskWork() {
-	for len(t.works) > 0 {
-		n := len(t.works) - 1
-		fn := t.works[n]
-		t.works = t.works[:n]
-		fn(t)
+	batch := t.works
+	t.works = nil
+	for i := len(batch) - 1; i >= 0; i-- {
+		batch[i](t)
 	}
 }
 
