@@ -31,12 +31,12 @@ func (s *sequence) Next(p *sim.Point) *sim.Task {
 func (s *sequence) Choose(*sim.Task, int) int { return 0 }
 func (s *sequence) Done(*sim.Result) bool     { return false }
 
-// TestNeighboursThatCommute takes sampled runs and swaps neighbouring operations of two
+// TestNeighboursThatCommute takes runs, sampled ones and those of dpor, and swaps neighbouring operations of two
 // tasks that declare no conflict: the run must be of the same trace. It is not if an
 // operation reads or writes what it does not declare, and then reduction and private
 // objects are unsound.
 func TestNeighboursThatCommute(t *testing.T) {
-	runs := 40
+	runs := 200
 	if testing.Short() {
 		runs = 4
 	}
@@ -47,12 +47,16 @@ func TestNeighboursThatCommute(t *testing.T) {
 				t.Parallel()
 				m := sim.NewMachine()
 				defer m.Close()
-				for _, walk := range []explore.Strategy{explore.NewPOS(11), explore.NewPCT(11, 3)} {
+				for _, walk := range []explore.Strategy{explore.NewPOS(11), explore.NewPCT(11, 3), explore.NewDPOR()} {
 					for range runs {
 						r := m.Run(walk, c.Program())
-						walk.Done(r)
-						if r.Failure == nil {
+						whole := r.Failure == nil && !r.Abandoned
+						more := walk.Done(r)
+						if whole {
 							swapNeighbours(t, c, m)
+						}
+						if !more {
+							break
 						}
 					}
 				}
