@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"dmasim/sim/explore"
 )
@@ -27,6 +28,8 @@ func (s *Scenario) Promise(l Level) explore.Coverage {
 type Verdict struct {
 	Case   Case
 	Report *explore.Report
+	// Shown is the case that Report.Found is a run of: Case, or a smaller one.
+	Shown Case
 	// Strategy is the name of the strategy that was used.
 	Strategy string
 	// Outcome is "pass", "fail" or "incomplete": nothing was found, but the
@@ -41,8 +44,11 @@ type Verdict struct {
 
 // Check explores the case under the strategy.
 func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Coverage, opt explore.Options) *Verdict {
-	v := &Verdict{Case: c, Strategy: s.Name(), Promised: promised}
+	v := &Verdict{Case: c, Shown: c, Strategy: s.Name(), Promised: promised}
 	v.Report = explore.Run(ctx, c.Program(), s, opt)
+	if v.Report.Found != nil && opt.MinimizeRuns >= 0 {
+		v.shrink(ctx)
+	}
 	want := c.Expected()
 	switch {
 	case v.Report.Found != nil:
@@ -57,6 +63,48 @@ func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Co
 		v.Outcome = "incomplete"
 	}
 	return v
+}
+
+// shrinkBudget bounds the runs that look for a failure in one smaller program.
+const shrinkBudget = 2_000
+
+// shrink looks for the failure in smaller programs, by the parameters that are sizes,
+// for as long as one shows it.
+func (v *Verdict) shrink(ctx context.Context) {
+	for again := true; again; {
+		again = false
+		for _, c := range v.Shown.smaller() {
+			r := explore.Run(ctx, c.Program(), explore.NewDeepen(explore.Coverage{Bound: explore.Preemptions, N: 3}),
+				explore.Options{Executions: shrinkBudget})
+			f := r.Found
+			if f == nil {
+				continue
+			}
+			if f.Failure.Kind != v.Report.Found.Failure.Kind {
+				f.Machine.Close()
+				continue
+			}
+			f.Execution = v.Report.Found.Execution
+			v.Report.Found.Machine.Close()
+			v.Report.Found, v.Shown, again = f, c, true
+			break
+		}
+	}
+}
+
+// smaller lists the cases in which one parameter that is a size is smaller, the smallest
+// first.
+func (c Case) smaller() []Case {
+	var out []Case
+	for _, p := range c.Scenario.Params {
+		for n := p.Min; p.Size && n < c.Params[p.Name]; n++ {
+			s := c
+			s.Params = maps.Clone(c.Params)
+			s.Params[p.Name] = n
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // unbounded is how far depth-first search goes where nothing is promised that it could

@@ -12,7 +12,7 @@ var moveWhileBusy = &Scenario{
 		"the exporter moves the buffer. The move has to wait for what is in flight, what comes later has to make " +
 		"a mapping of the new pages, and the data must be right wherever the buffer is.",
 	Params: []Param{
-		{Name: "moves", Doc: "moves, one after the other", Default: 1, Min: 1, Max: 3},
+		{Name: "moves", Doc: "moves, one after the other", Default: 1, Min: 1, Max: 3, Size: true},
 	},
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},

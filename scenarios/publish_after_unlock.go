@@ -15,8 +15,8 @@ var publishAfterUnlock = &Scenario{
 		"after it has dropped the lock. A move_notify in between finds no map, the exporter takes the pages " +
 		"away at once, and the read goes through a mapping that nobody will ever invalidate.",
 	Params: []Param{
-		{Name: "pages", Doc: "pages that the read transfers", Default: 1, Min: 1, Max: 2},
-		{Name: "reads", Doc: "reads that the task issues, one after the other", Default: 1, Min: 1, Max: 4},
+		{Name: "pages", Doc: "pages that the read transfers", Default: 1, Min: 1, Max: 2, Size: true},
+		{Name: "reads", Doc: "reads that the task issues, one after the other", Default: 1, Min: 1, Max: 4, Size: true},
 	},
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},

@@ -31,6 +31,9 @@ type Param struct {
 	Default int
 	// Min and Max bound the value.
 	Min, Max int
+	// Size is set if a smaller value makes a smaller program of the same kind: fewer
+	// operations or tasks. A failure is looked for in smaller programs before it is shown.
+	Size bool
 }
 
 // Defect is a flaw that a scenario shows in a design, as long as its repair is off.

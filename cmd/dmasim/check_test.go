@@ -44,6 +44,7 @@ func verdict(t *testing.T, scenario, outcome string, got, want sim.Kind) *scenar
 		Strategy: "dfs", Outcome: outcome, Promised: s.Quick,
 		AsExpected: outcome != "incomplete" && got == want,
 	}
+	v.Shown = v.Case
 	if f := v.Report.Found; f != nil {
 		t.Cleanup(f.Machine.Close)
 	}

@@ -23,6 +23,12 @@ type verdictJSON struct {
 	Executions int             `json:"executions"`
 	Steps      int             `json:"steps"`
 	Seconds    float64         `json:"seconds"`
+	Abandoned  int             `json:"abandoned"`
+	Depth      int             `json:"depth"`
+	Ended      string          `json:"ended"`
+	Traces     int             `json:"traces"`
+	Unseen     *float64        `json:"unseen,omitempty"`
+	Promise    string          `json:"promise,omitempty"`
 	Failure    *report.Failure `json:"failure,omitempty"`
 }
 
@@ -35,11 +41,12 @@ func (p *plan) verdictJSON(v *scenarios.Verdict) verdictJSON {
 		Coverage: r.Coverage.String(), Promised: v.Promised.String(), Complete: r.Coverage.Reaches(v.Promised),
 		Executions: r.Executions, Steps: r.Steps, Seconds: math.Round(r.Elapsed.Seconds()*1e6) / 1e6,
 	}
+	o.Abandoned, o.Depth, o.Ended, o.Promise, o.Traces = r.Abandoned, r.Longest, r.Ended, r.Promise, r.Traces
 	if strategyDocs[v.Strategy].sampler {
-		o.Seed = &p.seed
+		o.Seed, o.Unseen = &p.seed, &r.Unseen
 	}
 	if r.Found != nil {
-		o.Failure = report.NewFailure(input(v.Case, r.Found, ""))
+		o.Failure = report.NewFailure(input(v.Shown, r.Found, ""))
 	}
 	return o
 }

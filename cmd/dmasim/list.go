@@ -111,6 +111,7 @@ type paramJSON struct {
 	Default int    `json:"default"`
 	Min     int    `json:"min"`
 	Max     int    `json:"max"`
+	Size    bool   `json:"size"`
 }
 
 type scenarioJSON struct {

@@ -148,14 +148,19 @@ func (p *plan) newStrategy(c scenarios.Case) (explore.Strategy, error) {
 }
 
 // check explores one case.
-func (p *plan) check(ctx context.Context, c scenarios.Case, progress func(executions, steps int)) *scenarios.Verdict {
+func (p *plan) check(ctx context.Context, c scenarios.Case, progress func(explore.Progress)) *scenarios.Verdict {
 	s, err := p.newStrategy(c)
 	if err != nil {
 		panic(err) // newPlan tried it
 	}
-	opt := explore.Options{Executions: p.executions, Time: p.time, Progress: progress}
-	if strategyDocs[p.strategyName(c)].sampler && opt.Executions == 0 && opt.Time == 0 {
-		opt.Executions = sampleBudget
+	opt := explore.Options{Executions: p.executions, Time: p.time, Progress: progress, CountTraces: true}
+	if strategyDocs[p.strategyName(c)].sampler {
+		if len(p.cases) == 1 { // several cases keep the cores busy by themselves
+			opt.Workers = runtime.GOMAXPROCS(0)
+		}
+		if opt.Executions == 0 && opt.Time == 0 {
+			opt.Executions = sampleBudget
+		}
 	}
 	return c.Check(ctx, s, c.Scenario.Promise(p.level), opt)
 }

@@ -40,7 +40,7 @@ func (p *plan) printExpected(w io.Writer, verdicts []*scenarios.Verdict) {
 		}
 		program, variant := v.Case.Names()
 		rows = append(rows, []string{program, variant, string(v.Report.Found.Failure.Kind),
-			"'" + replayString(v.Case, v.Report.Found) + "'"})
+			"'" + replayString(v.Shown, v.Report.Found) + "'"})
 	}
 	if len(rows) > 0 {
 		fmt.Fprintf(w, "expected failures; %s STRING draws one:\n", replayCommand)
@@ -53,7 +53,7 @@ func (p *plan) printVerdict(w io.Writer, v *scenarios.Verdict) {
 	r := v.Report
 	program, variant := v.Case.Names()
 	if r.Found != nil {
-		_ = report.Text(w, input(v.Case, r.Found, fmt.Sprintf("%s  execution %d", p.how(v.Strategy), r.Found.Execution)))
+		_ = report.Text(w, input(v.Shown, r.Found, fmt.Sprintf("%s  execution %d", p.how(v.Strategy), r.Found.Execution)))
 		return
 	}
 	fmt.Fprintf(w, "%s %s  design=%s  %s\n", v.Outcome, program, variant, p.how(v.Strategy))
@@ -63,6 +63,17 @@ func (p *plan) printVerdict(w io.Writer, v *scenarios.Verdict) {
 		fmt.Fprintf(w, "no failure in %s: %s\n", meaning(r.Coverage), spent)
 	} else {
 		fmt.Fprintf(w, "no failure, but covered is %s, and promised %s: %s\n", r.Coverage, v.Promised, spent)
+		fmt.Fprintf(w, "it ended for: %s\n", r.Ended)
+	}
+	if strategyDocs[v.Strategy].sampler {
+		fmt.Fprintf(w, "%s seen; the next run shows a new one with an estimated probability of %.2g\n", plural(r.Traces, "distinct trace"), r.Unseen)
+	} else if r.Abandoned > 0 {
+		fmt.Fprintf(w, "%s more were given up, since they could only repeat others\n", plural(r.Abandoned, "run"))
+	}
+	if r.Promise != "" {
+		for _, l := range report.Wrap(r.Promise, report.Width) {
+			fmt.Fprintln(w, l)
+		}
 	}
 	if !v.AsExpected && v.Outcome == "pass" {
 		fmt.Fprintf(w, "NOT EXPECTED: the verdict expected of %s in this scenario is: %s\n", variant, expectation(v.Case))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dmasim/scenarios"
+	"dmasim/sim/explore"
 )
 
 // progress is the line that tells on a terminal how far a check has come.
@@ -17,8 +18,10 @@ type progress struct {
 	begin time.Time
 	// executions of each case so far.
 	executions []atomic.Int64
-	done       atomic.Int64
-	failed     atomic.Int64
+	// depth is the longest run, and traces what one worker saw, of each case.
+	depth, traces []atomic.Int64
+	done          atomic.Int64
+	failed        atomic.Int64
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -30,7 +33,8 @@ const progressEvery = 200 * time.Millisecond
 
 // newProgress starts the line, or counts in silence if on is not set.
 func newProgress(w io.Writer, on bool, cases int) *progress {
-	p := &progress{w: w, begin: time.Now(), executions: make([]atomic.Int64, cases), stop: make(chan struct{})}
+	p := &progress{w: w, begin: time.Now(), executions: make([]atomic.Int64, cases),
+		depth: make([]atomic.Int64, cases), traces: make([]atomic.Int64, cases), stop: make(chan struct{})}
 	if !on {
 		return p
 	}
@@ -50,8 +54,12 @@ func newProgress(w io.Writer, on bool, cases int) *progress {
 	return p
 }
 
-func (p *progress) forCase(i int) func(executions, steps int) {
-	return func(executions, _ int) { p.executions[i].Store(int64(executions)) }
+func (p *progress) forCase(i int) func(explore.Progress) {
+	return func(now explore.Progress) {
+		p.executions[i].Store(int64(now.Executions))
+		p.depth[i].Store(int64(now.Longest))
+		p.traces[i].Store(int64(now.Traces))
+	}
 }
 
 func (p *progress) finished(i int, v *scenarios.Verdict) {
@@ -81,11 +89,17 @@ func (p *progress) erase() {
 }
 
 func (p *progress) line(elapsed time.Duration) string {
-	var n int64
+	var n, depth, traces int64
 	for i := range p.executions {
 		n += p.executions[i].Load()
+		depth = max(depth, p.depth[i].Load())
+		traces += p.traces[i].Load()
 	}
 	rate := float64(n) / max(elapsed.Seconds(), 1e-3)
-	return fmt.Sprintf("check: %.0fs, %d of %d cases, %d executions (%.0f/s), %d failures",
-		elapsed.Seconds(), p.done.Load(), len(p.executions), n, rate, p.failed.Load())
+	seen := ""
+	if traces > 0 {
+		seen = fmt.Sprintf(", traces %d", traces)
+	}
+	return fmt.Sprintf("check: %.0fs, %d of %d cases, %d executions (%.0f/s)%s, depth %d, %d failures",
+		elapsed.Seconds(), p.done.Load(), len(p.executions), n, rate, seen, depth, p.failed.Load())
 }

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -35,6 +37,8 @@ type PCT struct {
 	tosses Tosses
 	seed   uint64
 	run    uint64
+	stride uint64
+	tasks  int // the largest number of tasks in a run so far
 
 	// order lists the tasks by initial priority, lowest first; low is the
 	// priority of those that passed a change point, 0 if there was none.
@@ -47,7 +51,22 @@ type PCT struct {
 // NewPCT returns a sampler for bugs of depth d, which is at least 1. It never ends
 // by itself.
 func NewPCT(seed uint64, d int) *PCT {
-	return &PCT{d: max(d, 1), learn: true, seed: seed, tosses: newCoins(seed, 0), last: -1}
+	return &PCT{d: max(d, 1), learn: true, seed: seed, stride: 1, tosses: newCoins(seed, 0), last: -1}
+}
+
+// Fork returns a sampler for some of the runs. It learns the number of steps for itself.
+func (p *PCT) Fork(first, stride uint64) Sampler {
+	run := p.run + first*p.stride
+	return &PCT{d: p.d, k: p.k, learn: p.learn, seed: p.seed, run: run, stride: stride * p.stride, tosses: newCoins(p.seed, run), last: -1}
+}
+
+// Promise is the published bound for this program.
+func (p *PCT) Promise() string {
+	if p.tasks == 0 || p.k == 0 {
+		return ""
+	}
+	prob := 1 / (float64(p.tasks) * math.Pow(float64(p.k), float64(p.d-1)))
+	return fmt.Sprintf("a bug of depth %d is found by one run with probability at least 1/(n k^(d-1)) = %.2g, for n=%d tasks and k=%d steps", p.d, prob, p.tasks, p.k)
 }
 
 // NewPCTFixed returns a sampler with a known number of steps, whose decisions are
@@ -108,7 +127,8 @@ func (p *PCT) Choose(t *sim.Task, n int) int { return p.tosses.Below(n) }
 func (p *PCT) Done(r *sim.Result) bool {
 	if p.learn {
 		p.k = max(p.k, r.Steps)
-		p.run++
+		p.tasks = max(p.tasks, len(p.order))
+		p.run += p.stride
 		p.tosses = newCoins(p.seed, p.run)
 	}
 	p.order, p.low, p.change, p.last = p.order[:0], p.low[:0], p.change[:0], -1

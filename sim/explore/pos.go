@@ -12,8 +12,8 @@ import (
 // operations that race with it then draw new priorities, so that the order of two
 // operations that race does not depend on the order of those before them.
 type POS struct {
-	seed, run uint64
-	pcg       rand.PCG
+	seed, run, stride uint64
+	pcg               rand.PCG
 	// priority is that of the operation that each task has announced, 0 if it
 	// has to be drawn.
 	priority []uint64
@@ -23,9 +23,13 @@ type POS struct {
 // NewPOS returns the sampler. It never ends by itself. Run number i depends on the
 // seed and i alone.
 func NewPOS(seed uint64) *POS {
-	p := &POS{seed: seed, last: -1}
-	p.pcg.Seed(seed, 0)
-	return p
+	return &POS{seed: seed, stride: 1, pcg: *rand.NewPCG(seed, 0), last: -1}
+}
+
+// Fork returns a sampler for some of the runs.
+func (p *POS) Fork(first, stride uint64) Sampler {
+	run := p.run + first*p.stride
+	return &POS{seed: p.seed, run: run, stride: stride * p.stride, pcg: *rand.NewPCG(p.seed, run), last: -1}
 }
 
 func (p *POS) Name() string      { return "pos" }
@@ -76,7 +80,7 @@ func races(m *sim.Machine, e *sim.Event, op sim.Op) bool {
 func (p *POS) Choose(t *sim.Task, n int) int { return below(&p.pcg, n) }
 
 func (p *POS) Done(*sim.Result) bool {
-	p.run++
+	p.run += p.stride
 	p.pcg.Seed(p.seed, p.run)
 	p.priority, p.last = p.priority[:0], -1
 	return true

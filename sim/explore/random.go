@@ -9,16 +9,19 @@ import (
 // Random is the uniform random walk: at every point each enabled task is equally
 // likely. Run number i depends on the seed and i alone.
 type Random struct {
-	seed uint64
-	run  uint64
-	pcg  rand.PCG
+	seed, run, stride uint64
+	pcg               rand.PCG
 }
 
 // NewRandom returns a random walk. It never ends by itself.
 func NewRandom(seed uint64) *Random {
-	r := &Random{seed: seed}
-	r.pcg.Seed(seed, 0)
-	return r
+	return &Random{seed: seed, stride: 1, pcg: *rand.NewPCG(seed, 0)}
+}
+
+// Fork returns a walk for some of the runs.
+func (r *Random) Fork(first, stride uint64) Sampler {
+	run := r.run + first*r.stride
+	return &Random{seed: r.seed, run: run, stride: stride * r.stride, pcg: *rand.NewPCG(r.seed, run)}
 }
 
 func (r *Random) Name() string      { return "random" }
@@ -34,7 +37,7 @@ func (r *Random) Next(p *sim.Point) *sim.Task {
 func (r *Random) Choose(t *sim.Task, n int) int { return below(&r.pcg, n) }
 
 func (r *Random) Done(*sim.Result) bool {
-	r.run++
+	r.run += r.stride
 	r.pcg.Seed(r.seed, r.run)
 	return true
 }

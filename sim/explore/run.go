@@ -13,6 +13,10 @@ type Options struct {
 	Executions int
 	// Time is how long it may take; 0 means no limit.
 	Time time.Duration
+	// Workers is the number of machines that a sampler runs on, each in a goroutine; 0
+	// means one. What the runs are does not depend on it. Strategies that are no samplers
+	// search on one machine: they decide by what they have seen.
+	Workers int
 	// MinimizeRuns bounds the runs that are spent on making a failing schedule
 	// smaller; 0 means DefaultMinimizeRuns, a negative number none.
 	MinimizeRuns int
@@ -22,13 +26,26 @@ type Options struct {
 	// ShowAll keeps the scheduling points of objects that only one task touches. The
 	// results are the same, and take longer.
 	ShowAll bool
-	// Progress, if not nil, is called now and then with the counts so far.
-	Progress func(executions, steps int)
+	// CountTraces counts the distinct traces that were seen, up to MaxTraces.
+	CountTraces bool
+	// Progress, if not nil, is called now and then with what was done so far, by any of
+	// the workers.
+	Progress func(Progress)
 }
 
 // DefaultMinimizeRuns is enough for the schedules that minimising is for: the ones
 // that people read.
 const DefaultMinimizeRuns = 2_000
+
+// MaxTraces bounds the memory for counting traces: beyond it, new ones are not counted.
+const MaxTraces = 1 << 20
+
+// Progress is what was done so far.
+type Progress struct {
+	Executions, Steps, Longest int
+	// Traces that one worker saw, if they are counted.
+	Traces int
+}
 
 // Report is the outcome of an exploration.
 type Report struct {
@@ -41,13 +58,24 @@ type Report struct {
 	Abandoned int
 	// Longest is the largest number of explored operations in one run.
 	Longest int
+	// Traces counts the distinct Mazurkiewicz traces that were seen, if that was asked
+	// for. Unseen estimates the probability that the next sampled run shows a new one:
+	// the share of runs whose trace was seen once (Good and Turing). It says nothing
+	// about strategies that do not sample.
+	Traces int
+	Unseen float64
 	// Coverage is what the runs cover completely.
 	Coverage Coverage
+	// Ended says why the exploration ended: "nothing left", "failure", "executions",
+	// "time" or "interrupted".
+	Ended string
+	// Exhausted is set if the strategy had nothing left to run.
+	Exhausted bool
+	// Promise is what the strategy guarantees by its own theory, empty if nothing.
+	Promise string
 	// Restarts counts how often an object that had been thought private turned out not
 	// to be, and the exploration was begun again.
 	Restarts int
-	// Exhausted is set if the strategy had nothing left to run.
-	Exhausted bool
 	// Elapsed is the time that it took, minimising included.
 	Elapsed time.Duration
 }
@@ -67,72 +95,44 @@ type Found struct {
 	Steps int
 }
 
-// Run explores body under the strategy. It stops at the first failure.
+// Run explores body under the strategy. It stops at the first failure; of several workers
+// that is the one of the earliest run.
 func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Report {
-	m := sim.NewMachine()
-	m.StepLimit = opt.StepLimit
-	begin := time.Now()
-	rep := &Report{}
-	keep := false
-	defer func() {
-		if !keep {
-			m.Close()
-		}
-	}()
-	branching := false
-	var seen *visibility
-	if !opt.ShowAll {
-		seen = discover(m, body)
+	d := newDriver(ctx, body, opt)
+	shares := d.explore(s)
+	rep := total(shares)
+	if f := earliest(shares); f != nil {
+		rep.Found, rep.Ended = confirm(f.m, body, f.failed, f.failedAt, opt), endFailure
+	} else if !d.branching.Load() {
+		rep.Found, rep.Ended = nothingToExplore(shares[0].m, body), endFailure
 	}
-	for {
-		r := m.Run(s, body)
-		if r.Abandoned {
-			rep.Abandoned++
-		} else {
-			rep.Executions++
+	for _, w := range shares {
+		if rep.Found == nil || w.m != rep.Found.Machine {
+			w.m.Close()
 		}
-		rep.Steps += r.Steps
-		rep.Longest = max(rep.Longest, r.Steps)
-		branching = branching || r.Branching > 0
-		if r.Failure != nil {
-			rep.Found = confirm(m, body, r, rep.Executions, opt)
-			keep = true
-			break
-		}
-		if seen != nil && seen.revise(m) {
-			rep.Restarts++
-			if again, ok := s.(restarter); ok {
-				again.Restart()
-				continue
-			}
-		}
-		if !s.Done(r) {
-			rep.Exhausted = true
-			break
-		}
-		if opt.Executions > 0 && rep.Executions >= opt.Executions {
-			break
-		}
-		if rep.Executions&0x3f == 0 || opt.Time > 0 {
-			if ctx.Err() != nil || opt.Time > 0 && time.Since(begin) >= opt.Time {
-				break
-			}
-			if opt.Progress != nil && rep.Executions&0x3f == 0 {
-				opt.Progress(rep.Executions, rep.Steps)
-			}
-		}
-	}
-	if rep.Found == nil && !branching {
-		m.Hide(nil)
-		m.Trace(true)
-		r := m.Run(sim.Default{}, body)
-		f := &sim.Failure{Kind: sim.NoSchedulingPoints, Message: "at no point could more than one task run: there is nothing to explore"}
-		rep.Found = &Found{Failure: f, Schedule: r.Schedule, Hash: r.Hash, Fingerprint: sim.Fingerprint(r.Hash), Execution: 1, Machine: m, Steps: r.Steps}
-		keep = true
 	}
 	rep.Coverage = s.Covered()
-	rep.Elapsed = time.Since(begin)
+	rep.Exhausted = rep.Ended == endNothingLeft
+	if p, ok := shares[0].s.(promiser); ok {
+		rep.Promise = p.Promise()
+	}
+	rep.Elapsed = time.Since(d.begin)
 	return rep
+}
+
+// promiser is a strategy with a guarantee of its own.
+type promiser interface {
+	// Promise words the guarantee for the program that was run.
+	Promise() string
+}
+
+// nothingToExplore is the failure of a program without a scheduling point.
+func nothingToExplore(m *sim.Machine, body func(*sim.Task)) *Found {
+	m.Hide(nil)
+	m.Trace(true)
+	r := m.Run(sim.Default{}, body)
+	f := &sim.Failure{Kind: sim.NoSchedulingPoints, Message: "at no point could more than one task run: there is nothing to explore"}
+	return &Found{Failure: f, Schedule: r.Schedule, Hash: r.Hash, Fingerprint: sim.Fingerprint(r.Hash), Execution: 1, Machine: m, Steps: r.Steps}
 }
 
 // confirm runs a failure again, makes it smaller, and records it.

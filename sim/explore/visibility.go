@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"maps"
 	"math/rand/v2"
 
 	"dmasim/sim"
@@ -35,6 +36,16 @@ func discover(m *sim.Machine, body func(*sim.Task)) *visibility {
 		v.revise(m)
 	}
 	return v
+}
+
+// clone is the same knowledge for another machine, to which it is told.
+func (v *visibility) clone(m *sim.Machine) *visibility {
+	if v == nil {
+		return nil
+	}
+	c := &visibility{private: maps.Clone(v.private)}
+	m.Hide(c.private)
+	return c
 }
 
 // revise takes back what the last run showed to be wrong, and tells whether there was

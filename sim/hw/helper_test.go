@@ -1,40 +1,15 @@
 package hw
 
 import (
-	"context"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
+	"dmasim/internal/simtest"
 	"dmasim/sim"
-	"dmasim/sim/explore"
 )
 
-// run runs body once by the default rule.
-func run(body func(st *sim.Task)) *sim.Failure {
-	m := sim.NewMachine()
-	defer m.Close()
-	return m.Run(sim.Default{}, body).Failure
-}
-
-func passes(t require.TestingT, body func(st *sim.Task)) {
-	f := run(body)
-	require.Nil(t, f, "%v", f)
-}
-
-func fails(t *testing.T, kind sim.Kind, message string, body func(st *sim.Task)) {
-	t.Helper()
-	f := run(body)
-	require.NotNil(t, f, "nothing was found; want %s: %s", kind, message)
-	require.Equal(t, kind, f.Kind, f.Message)
-	require.Contains(t, f.Message, message)
-}
-
-// all explores every interleaving.
-func all(body func(st *sim.Task)) *explore.Report {
-	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
-	return explore.Run(context.Background(), body, s, explore.Options{StepLimit: 200, Executions: 100_000})
-}
+// on gives bodies the first task as it is.
+var (
+	on            = simtest.On[*sim.Task](func(st *sim.Task) *sim.Task { return st })
+	passes, fails = on.Passes, on.Fails
+)
 
 // board is some pages of an owner, mapped for a device.
 type board struct {

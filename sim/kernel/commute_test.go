@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 )
 
@@ -28,30 +29,14 @@ type operation struct {
 	do   func(k *Task) any
 }
 
-// order runs one task to its end, then the other, then the rest.
-type order struct{ first, second string }
-
-func (o order) Next(p *sim.Point) *sim.Task {
-	for _, name := range []string{o.first, o.second} {
-		for _, u := range p.Enabled {
-			if u.Name == name {
-				return u
-			}
-		}
-	}
-	return p.Default()
-}
-func (order) Choose(*sim.Task, int) int { return 0 }
-func (order) Done(*sim.Result) bool     { return false }
-
 // ordered runs operations i and j of the state in an order, and tells what came of it
 // and whether they shared an object, with and without a conflict.
-func ordered(s state, i, j int, o order) (result string, shared, conflict bool) {
+func ordered(s state, i, j int, o simtest.Order) (result string, shared, conflict bool) {
 	m := sim.NewMachine()
 	defer m.Close()
 	var results [2]any
 	done, seen := 0, ""
-	r := m.Run(o, booted(func(k *Task) {
+	r := m.Run(o, on.Body(func(k *Task) {
 		ops, see := s.make(k)
 		for n, op := range []operation{ops[i], ops[j]} {
 			k.Go(string("ab"[n]), func(k *Task) {
@@ -68,34 +53,8 @@ func ordered(s state, i, j int, o order) (result string, shared, conflict bool) 
 	if r.Failure != nil && done < 2 {
 		result = string(r.Failure.Kind) // the message names the task
 	}
-	shared, conflict = overlap(m, "a", "b")
+	shared, conflict = simtest.Overlap(m, "a", "b")
 	return result, shared, conflict
-}
-
-// overlap tells whether two tasks touched the same object, and in conflict.
-func overlap(m *sim.Machine, one, other string) (shared, conflict bool) {
-	of := func(name string) (out []sim.Access) {
-		for i := range m.Events() {
-			e := &m.Events()[i]
-			if e.Task.Name != name {
-				continue
-			}
-			if e.Obj != nil {
-				out = append(out, sim.Access{Obj: e.Obj, Class: e.Class})
-			}
-			out = append(out, m.Extra(e)...)
-		}
-		return out
-	}
-	for _, x := range of(one) {
-		for _, y := range of(other) {
-			if x.Obj == y.Obj {
-				shared = true
-				conflict = conflict || x.Class.Conflicts(y.Class)
-			}
-		}
-	}
-	return shared, conflict
 }
 
 // notCommuting tries every two operations of the state, and lists those that do not
@@ -103,7 +62,7 @@ func overlap(m *sim.Machine, one, other string) (shared, conflict bool) {
 // object, and rightly do not conflict.
 func notCommuting(s state) (wrong []string, proved int) {
 	var names []string
-	run(func(k *Task) {
+	on.Run(func(k *Task) {
 		ops, _ := s.make(k)
 		for _, op := range ops {
 			names = append(names, op.name)
@@ -111,8 +70,8 @@ func notCommuting(s state) (wrong []string, proved int) {
 	})
 	for i := range names {
 		for j := range names {
-			ab, shared, conflict := ordered(s, i, j, order{"a", "b"})
-			ba, sharedToo, conflictToo := ordered(s, i, j, order{"b", "a"})
+			ab, shared, conflict := ordered(s, i, j, simtest.Order{"a", "b"})
+			ba, sharedToo, conflictToo := ordered(s, i, j, simtest.Order{"b", "a"})
 			switch {
 			case conflict && conflictToo:
 			case ab != ba:
@@ -341,14 +300,14 @@ func TestUndeclaredAccesses(t *testing.T) {
 func TestMaxActiveIsDeclared(t *testing.T) {
 	m := sim.NewMachine()
 	defer m.Close()
-	m.Run(order{"a", "b"}, booted(func(k *Task) {
+	m.Run(simtest.Order{"a", "b"}, on.Body(func(k *Task) {
 		wq := NewWorkqueue(k, "wq", 1)
 		for _, name := range []string{"a", "b"} {
 			wq.Queue(k, newWork(k, func(k *Task) { k.Name = name }))
 		}
 		k.Explore()
 	}))
-	_, conflict := overlap(m, "a", "b")
+	_, conflict := simtest.Overlap(m, "a", "b")
 	require.True(t, conflict)
 }
 
@@ -356,11 +315,11 @@ func TestMaxActiveIsDeclared(t *testing.T) {
 func TestExitIsDeclared(t *testing.T) {
 	m := sim.NewMachine()
 	defer m.Close()
-	m.Run(order{"target", "adder"}, booted(func(k *Task) {
+	m.Run(simtest.Order{"target", "adder"}, on.Body(func(k *Task) {
 		target := k.Go("target", func(k *Task) { k.Step(opStep) })
 		k.Go("adder", func(k *Task) { k.TaskWorkAdd(target, func(*Task) {}) })
 		k.Explore()
 	}))
-	_, conflict := overlap(m, "target", "adder")
+	_, conflict := simtest.Overlap(m, "target", "adder")
 	require.True(t, conflict)
 }

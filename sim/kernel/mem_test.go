@@ -87,7 +87,7 @@ func TestMemoryMisuse(t *testing.T) {
 		})
 		k.Explore()
 	})
-	f := run(func(k *Task) {
+	f := on.Run(func(k *Task) {
 		for range 3 {
 			k.Alloc(GFP_KERNEL, &Mem{}, "thing")
 		}

@@ -70,7 +70,7 @@ var mutexCases = cases{
 			k.Explore()
 		})
 		t.Run("freed while held", func(t *testing.T) {
-			f := run(func(k *Task) {
+			f := on.Run(func(k *Task) {
 				o := newObject(k, 0)
 				var mu Mutex
 				mu.Init(k, &o.Mem, "object.lock")

@@ -224,7 +224,7 @@ func TestPercpuRefInitFails(t *testing.T) {
 
 // An object that goes with a reference that was not exited leaks the per-CPU counters.
 func TestPercpuRefInFreedObject(t *testing.T) {
-	f := run(func(k *Task) {
+	f := on.Run(func(k *Task) {
 		o := newObject(k, 0)
 		var r PercpuRef
 		r.Init(k, &o.Mem, "object.refs", GFP_KERNEL, func(*Task) {})
