@@ -98,8 +98,8 @@ func (p *progress) line(elapsed time.Duration) string {
 	rate := float64(n) / max(elapsed.Seconds(), 1e-3)
 	seen := ""
 	if traces > 0 {
-		seen = fmt.Sprintf(", traces %d", traces)
+		seen = fmt.Sprintf(", %d traces", traces)
 	}
-	return fmt.Sprintf("check: %.0fs, %d of %d cases, %d executions (%.0f/s)%s, depth %d, %d failures",
+	return fmt.Sprintf("%.0fs: %d of %d cases, %d runs (%.0f/s)%s, depth %d, %d failures",
 		elapsed.Seconds(), p.done.Load(), len(p.executions), n, rate, seen, depth, p.failed.Load())
 }
