@@ -1,15 +1,15 @@
 package blkmq
 
 import (
-	"context"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
-	"dmasim/sim"
-	"dmasim/sim/explore"
+	"dmasim/internal/simtest"
 	"dmasim/sim/kernel"
 	"dmasim/token"
+)
+
+// on boots a kernel for every body.
+var (
+	on                    = simtest.On[*kernel.Task](kernel.Boot)
+	passes, fails, always = on.Passes, on.Fails, on.Always
 )
 
 // fakeToken is a token that needs nothing, and notes the stages that it is asked for.
@@ -97,42 +97,4 @@ func newDisk(k *kernel.Task, tags int) *disk {
 // bio is a bio of one page at sector 0.
 func (d *disk) bio() *Bio {
 	return &Bio{Size: 4096, Use: &d.use, EndIO: func(_ *kernel.Task, b *Bio) { d.ended = append(d.ended, b.Status().Errno()) }}
-}
-
-func run(body func(k *kernel.Task)) *sim.Failure {
-	m := sim.NewMachine()
-	defer m.Close()
-	return m.Run(sim.Default{}, func(st *sim.Task) { body(kernel.Boot(st)) }).Failure
-}
-
-func passes(t *testing.T, body func(k *kernel.Task)) {
-	t.Helper()
-	if f := run(body); f != nil {
-		t.Fatalf("%v\n%v", f, f.Detail)
-	}
-}
-
-func fails(t *testing.T, kind sim.Kind, message string, body func(k *kernel.Task)) {
-	t.Helper()
-	f := run(body)
-	require.NotNil(t, f, "nothing was found; want %s: %s", kind, message)
-	require.Equal(t, kind, f.Kind, f.Message)
-	require.Contains(t, f.Message, message)
-}
-
-// all explores every interleaving.
-func all(body func(k *kernel.Task)) *explore.Report {
-	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
-	return explore.Run(context.Background(), func(st *sim.Task) { body(kernel.Boot(st)) }, s,
-		explore.Options{StepLimit: 500, Executions: 200_000})
-}
-
-func always(t *testing.T, body func(k *kernel.Task)) {
-	t.Helper()
-	r := all(body)
-	if f := r.Found; f != nil {
-		f.Machine.Close()
-		t.Fatalf("execution %d: %v\n%v", f.Execution, f.Failure, f.Failure.Detail)
-	}
-	require.Equal(t, explore.Coverage{Bound: explore.All}, r.Coverage, "not exhausted after %d executions", r.Executions)
 }

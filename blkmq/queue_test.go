@@ -45,8 +45,7 @@ func TestRemoveIsDeclared(t *testing.T) {
 	outcomes := map[bool]bool{}
 	// The getter comes between the operation before the removal and its put.
 	s := &nth{task: "getter", at: 2}
-	m.Run(s, func(st *sim.Task) {
-		k := kernel.Boot(st)
+	m.Run(s, on.Body(func(k *kernel.Task) {
 		d := newDisk(k, 1)
 		k.Go("remover", func(k *kernel.Task) {
 			k.Step(sim.Op{Verb: "step"})
@@ -54,7 +53,7 @@ func TestRemoveIsDeclared(t *testing.T) {
 		})
 		k.Go("getter", func(k *kernel.Task) { outcomes[d.Get(k)] = true })
 		k.Explore()
-	})
+	}))
 	require.True(t, outcomes[true], "the removal has not happened yet")
 }
 

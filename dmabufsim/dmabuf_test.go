@@ -199,7 +199,7 @@ func TestUseAfterDetach(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := run(func(k *kernel.Task) {
+			f := on.Run(func(k *kernel.Task) {
 				w := newWorld(k)
 				a := w.attach(k)
 				w.buf.Detach(k, a)

@@ -253,7 +253,7 @@ func TestAddFenceDeclaresWhatItReads(t *testing.T) {
 	m := sim.NewMachine()
 	defer m.Close()
 	var old *testFence
-	m.Run(sim.Default{}, booted(locked(func(k *kernel.Task, r *Resv) {
+	m.Run(sim.Default{}, on.Body(locked(func(k *kernel.Task, r *Resv) {
 		r.ReserveFences(k, 2)
 		old = newFence(k, 1, 1)
 		add(k, r, old, UsageRead)

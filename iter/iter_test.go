@@ -6,17 +6,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
-func run(body func(k *kernel.Task)) *sim.Failure {
-	m := sim.NewMachine()
-	defer m.Close()
-	return m.Run(sim.Default{}, func(st *sim.Task) { body(kernel.Boot(st)) }).Failure
-}
+var run = simtest.On[*kernel.Task](kernel.Boot).Run
 
 // The cases carry the numbers of the specification's steps.
 func TestConformance(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
@@ -21,7 +22,7 @@ func TestTransfers(t *testing.T) {
 		n := rapid.IntRange(1, min(24-off, 16-off%8)).Draw(t, "sectors")
 		lba := rapid.Uint64Range(0, 1000).Draw(t, "lba")
 		var wrong string
-		f := run(func(k *kernel.Task) {
+		passes(t, func(k *kernel.Task) {
 			w := newWorld(k, 1, 2)
 			w.dmaMap(k)
 			dir := hw.FromDevice
@@ -55,7 +56,6 @@ func TestTransfers(t *testing.T) {
 			}
 			w.teardown(k)
 		})
-		require.Nil(t, f, "%v", f)
 		require.Empty(t, wrong)
 	})
 }
@@ -100,14 +100,13 @@ func TestRequestWithFreedMap(t *testing.T) {
 // A range of the buffer that begins inside a sector is refused by the block layer, and
 // does not end in a panic of the model.
 func TestTransferBetweenSectors(t *testing.T) {
-	f := run(func(k *kernel.Task) {
+	passes(t, func(k *kernel.Task) {
 		w := newWorld(k, 2)
 		w.dmaMap(k)
 		w.submit(k, hw.FromDevice, 0, 3840, 512, func(kernel.BlkStatus) {})
 		k.Explore()
 		w.teardown(k)
 	})
-	require.Nil(t, f, "%v", f)
 }
 
 // commands run two commands, in one order of their transfers, and tell what is then in
@@ -116,8 +115,7 @@ func commands(t *testing.T, cmds [2]func(k *kernel.Task, w *world), first string
 	t.Helper()
 	m := sim.NewMachine()
 	defer m.Close()
-	r := m.Run(order{first}, func(st *sim.Task) {
-		k := kernel.Boot(st)
+	r := m.Run(simtest.Order{first}, on.Body(func(k *kernel.Task) {
 		w := newWorld(k, 2)
 		w.dmaMap(k)
 		for i, name := range []string{"a", "b"} {
@@ -133,38 +131,12 @@ func commands(t *testing.T, cmds [2]func(k *kernel.Task, w *world), first string
 			result += fmt.Sprint(b, "=", w.ctrl.Block(b), " ")
 		}
 		w.teardown(k)
-	})
+	}))
 	require.Nil(t, r.Failure, "%v", r.Failure)
-	of := func(name string) (out []sim.Access) {
-		for i := range m.Events() {
-			if e := &m.Events()[i]; e.Task.Name == name {
-				out = append(append(out, sim.Access{Obj: e.Obj, Class: e.Class}), m.Extra(e)...)
-			}
-		}
-		return out
-	}
-	require.NotEmpty(t, of("a"))
-	for _, x := range of("a") {
-		for _, y := range of("b") {
-			conflict = conflict || x.Obj == y.Obj && x.Class.Conflicts(y.Class)
-		}
-	}
+	require.NotEmpty(t, simtest.Accesses(m, "a"))
+	_, conflict = simtest.Overlap(m, "a", "b")
 	return result, conflict
 }
-
-// order lets the tasks of one name go first.
-type order struct{ first string }
-
-func (o order) Next(p *sim.Point) *sim.Task {
-	for _, u := range p.Enabled {
-		if u.Name == o.first {
-			return u
-		}
-	}
-	return p.Default()
-}
-func (order) Choose(*sim.Task, int) int { return 0 }
-func (order) Done(*sim.Result) bool     { return false }
 
 // Commands declare that what they do to the queues commutes. Where no other conflict
 // is declared, both orders must leave the same in memory and on the drive.

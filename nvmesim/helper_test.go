@@ -1,38 +1,19 @@
 package nvmesim
 
 import (
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
 	"dmasim/blkmq"
 	"dmasim/dmabufsim"
-	"dmasim/sim"
+	"dmasim/internal/simtest"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
-func run(body func(k *kernel.Task)) *sim.Failure {
-	m := sim.NewMachine()
-	defer m.Close()
-	return m.Run(sim.Default{}, func(st *sim.Task) { body(kernel.Boot(st)) }).Failure
-}
-
-func passes(t *testing.T, body func(k *kernel.Task)) {
-	t.Helper()
-	if f := run(body); f != nil {
-		t.Fatalf("%v\n%v", f, f.Detail)
-	}
-}
-
-func fails(t *testing.T, kind sim.Kind, message string, body func(k *kernel.Task)) {
-	t.Helper()
-	f := run(body)
-	require.NotNil(t, f, "nothing was found; want %s: %s", kind, message)
-	require.Equal(t, kind, f.Kind, f.Message)
-	require.Contains(t, f.Message, message)
-}
+// on boots a kernel for every body.
+var (
+	on            = simtest.On[*kernel.Task](kernel.Boot)
+	passes, fails = on.Passes, on.Fails
+)
 
 // fakeToken gives every request the same map, and notes its invalidations.
 type fakeToken struct {

@@ -1,34 +1,19 @@
 package uringsim
 
 import (
-	"testing"
-
 	"dmasim/dmabufsim"
+	"dmasim/internal/simtest"
 	"dmasim/iter"
-	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
-func booted(body func(k *kernel.Task)) func(*sim.Task) {
-	return func(st *sim.Task) { body(kernel.Boot(st)) }
-}
-
-// run runs body once by the default rule.
-func run(body func(k *kernel.Task)) *sim.Failure {
-	m := sim.NewMachine()
-	m.StepLimit = 1000
-	defer m.Close()
-	return m.Run(sim.Default{}, booted(body)).Failure
-}
-
-func passes(t *testing.T, body func(k *kernel.Task)) {
-	t.Helper()
-	if f := run(body); f != nil {
-		t.Fatalf("%v\n%v", f, f.Detail)
-	}
-}
+// on boots a kernel for every body.
+var (
+	on     = simtest.On[*kernel.Task](kernel.Boot)
+	passes = on.Passes
+)
 
 // fakeToken notes what the ring asks of it.
 type fakeToken struct {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/explore"
@@ -108,7 +109,7 @@ func TestConformance(t *testing.T) {
 			}
 		}},
 		{"C-URING-16", func(t *testing.T) { // completion in hardirq context, in every interleaving
-			r := explore.Run(t.Context(), booted(func(k *kernel.Task) {
+			on.Always(t, func(k *kernel.Task) {
 				w := newWorld(k)
 				w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
 					k.Interrupt("irq", func(k *kernel.Task) { io.Complete(k, int64(i.Count)) })
@@ -122,9 +123,7 @@ func TestConformance(t *testing.T) {
 				k.Go("other", func(k *kernel.Task) { k.Step(sim.Op{Verb: "step"}) })
 				k.Explore()
 				w.teardown(k)
-			}), explore.NewDFS(explore.Coverage{Bound: explore.All}), explore.Options{StepLimit: 200, Executions: 100_000})
-			require.Nil(t, r.Found)
-			require.True(t, r.Exhausted)
+			})
 		}},
 	} {
 		t.Run(c.name, c.check)
@@ -197,7 +196,7 @@ func TestUserData(t *testing.T) {
 }
 
 func TestDoubleCompletion(t *testing.T) {
-	f := run(func(k *kernel.Task) {
+	on.Fails(t, iter.DoubleCompletion, "request 5 of the ring completed twice", func(k *kernel.Task) {
 		w := newWorld(k)
 		w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
 			io.Complete(k, 512)
@@ -206,15 +205,12 @@ func TestDoubleCompletion(t *testing.T) {
 		}
 		w.do(k, SQE{Len: 512, UserData: 5})
 	})
-	require.NotNil(t, f)
-	require.Equal(t, iter.DoubleCompletion, f.Kind)
-	require.Contains(t, f.Message, "request 5 of the ring completed twice")
 }
 
 // No more workers run than the limit allows, and all that were punted come through.
 func TestWorkerLimit(t *testing.T) {
 	most := map[int]bool{}
-	r := explore.Run(t.Context(), booted(func(k *kernel.Task) {
+	on.Survives(t, simtest.Within(explore.Preemptions, 3), func(k *kernel.Task) {
 		w := newWorld(k)
 		w.ring.wq.limit = 2
 		running, peak := 0, 0
@@ -239,11 +235,7 @@ func TestWorkerLimit(t *testing.T) {
 		k.Explore()
 		w.teardown(k)
 		most[peak] = true
-	}), explore.NewDFS(explore.Coverage{Bound: explore.Preemptions, N: 3}), explore.Options{StepLimit: 300, Executions: 50_000})
-	if r.Found != nil {
-		r.Found.Machine.Close()
-		t.Fatal(r.Found.Failure)
-	}
+	})
 	require.Equal(t, map[int]bool{1: true, 2: true}, most)
 }
 
@@ -253,7 +245,7 @@ func TestWorkersCommuteBelowTheLimit(t *testing.T) {
 	for limit, want := range map[int]bool{1: true, 8: false} {
 		m := sim.NewMachine()
 		var r *Ring
-		m.Run(sim.Default{}, booted(func(k *kernel.Task) {
+		m.Run(sim.Default{}, on.Body(func(k *kernel.Task) {
 			r = NewRing(k, 0)
 			r.wq.limit = limit
 			for range 2 {

@@ -7,7 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dmasim/dmabufsim"
+	"dmasim/internal/simtest"
+	"dmasim/internal/simtest/toy"
 	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
@@ -17,49 +20,49 @@ var mapSteps = []step{
 	{"GET-2", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := registered(k, 0)
-			require.Nil(t, w.tok.getMap(k), "nothing is published")
-			m, _ := w.tok.create(k)
+			require.Nil(t, w.Tok.getMap(k), "nothing is published")
+			m, _ := w.Tok.create(k)
 			n := m.refs.Count()
-			require.Same(t, m, w.tok.getMap(k))
+			require.Same(t, m, w.Tok.getMap(k))
 			require.Equal(t, n+1, m.refs.Count())
 			m.refs.Kill(k)
-			require.Nil(t, w.tok.getMap(k), "a map that was killed, although it is published")
-			w.tok.dmaMap.Assign(k, nil)
+			require.Nil(t, w.Tok.getMap(k), "a map that was killed, although it is published")
+			w.Tok.dmaMap.Assign(k, nil)
 			m.refs.Put(k)
 			m.refs.Put(k)
 			settled(k)
-			w.teardown(k)
+			w.Teardown(k)
 		})
 	}},
 	{"GETMAP", func(t *testing.T) { // never sleeps
 		passes(t, func(k *kernel.Task) {
 			w := registered(k, 0)
-			k.Interrupt("irq", func(k *kernel.Task) { require.Nil(t, w.tok.getMap(k)) })
+			k.Interrupt("irq", func(k *kernel.Task) { require.Nil(t, w.Tok.getMap(k)) })
 			k.Explore()
-			w.teardown(k)
+			w.Teardown(k)
 		})
 	}},
 	{"CREATE", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := registered(k, 0)
-			m, err := w.tok.create(k)
+			m, err := w.Tok.create(k)
 			require.Equal(t, kernel.OK, err)
-			require.Same(t, m, w.tok.dmaMap.Peek())      // CREATE-10
+			require.Same(t, m, w.Tok.dmaMap.Peek())      // CREATE-10
 			require.Equal(t, 2, m.refs.Count())          // CREATE-9
-			require.EqualValues(t, 2, w.tok.refs.Peek()) // ALLOC
+			require.EqualValues(t, 2, w.Tok.refs.Peek()) // ALLOC
 			require.EqualValues(t, 1, m.fence.Seqno)
-			require.Equal(t, w.tok.fenceCtx, m.fence.Context)
-			require.False(t, w.tok.mappingLock.Held(k))
-			require.False(t, w.exp.Buf.Resv.Held(k))
-			w.dma(k, &m.Map)
+			require.Equal(t, w.Tok.fenceCtx, m.fence.Context)
+			require.False(t, w.Tok.mappingLock.Held(k))
+			require.False(t, w.Exp.Buf.Resv.Held(k))
+			w.DMA(k, toy.First(&m.Map))
 
-			again, err := w.tok.create(k) // CREATE-2
+			again, err := w.Tok.create(k) // CREATE-2
 			require.Equal(t, kernel.OK, err)
 			require.Same(t, m, again)
 			require.Equal(t, 3, m.refs.Count())
 			m.refs.Put(k)
 			m.refs.Put(k)
-			w.teardown(k)
+			w.Teardown(k)
 		})
 	}},
 	{"CREATE-5", func(t *testing.T) { // waits for every class of fences
@@ -68,12 +71,12 @@ var mapSteps = []step{
 			f := &dmaFence{}
 			k.Alloc(kernel.GFP_KERNEL, &f.Mem, "fence")
 			f.Init(k, &f.Mem, "other", 99, 1)
-			resv := &w.exp.Buf.Resv
+			resv := &w.Exp.Buf.Resv
 			resv.Lock(k, nil)
 			resv.ReserveFences(k, 1)
 			resv.AddFence(k, &f.Fence, dmabufsim.UsageBookkeep)
 			resv.Unlock(k)
-			w.tok.create(k)
+			w.Tok.create(k)
 		})
 	}},
 	{"CREATE-8", func(t *testing.T) {
@@ -82,13 +85,13 @@ var mapSteps = []step{
 			w := registered(k, 0)
 			k.K.FailAlloc("nvme dma array", 1)
 			f := &token.Frag{}
-			require.Equal(t, kernel.BLK_STS_RESOURCE, w.tok.Submit(k, f).Status)
+			require.Equal(t, kernel.BLK_STS_RESOURCE, w.Tok.Submit(k, f).Status)
 			require.Nil(t, f.Map)
-			require.Nil(t, w.tok.dmaMap.Peek())
-			require.EqualValues(t, 2, w.tok.refs.Peek())
-			require.False(t, w.exp.Buf.Resv.Held(k))
-			require.False(t, w.tok.mappingLock.Held(k))
-			w.teardown(k)
+			require.Nil(t, w.Tok.dmaMap.Peek())
+			require.EqualValues(t, 2, w.Tok.refs.Peek())
+			require.False(t, w.Exp.Buf.Resv.Held(k))
+			require.False(t, w.Tok.mappingLock.Held(k))
+			w.Teardown(k)
 		})
 		rest := strings.Join(f.Detail, "\n")
 		require.Contains(t, rest, "nor was dma map#1")
@@ -96,10 +99,10 @@ var mapSteps = []step{
 		passes(t, func(k *kernel.Task) { // repaired, nothing stays
 			w := registered(k, token.FixUndoMap)
 			k.K.FailAlloc("nvme dma array", 1)
-			require.Equal(t, kernel.BLK_STS_RESOURCE, w.tok.Submit(k, &token.Frag{}).Status)
+			require.Equal(t, kernel.BLK_STS_RESOURCE, w.Tok.Submit(k, &token.Frag{}).Status)
 			settled(k)
-			require.EqualValues(t, 1, w.tok.refs.Peek())
-			w.teardown(k)
+			require.EqualValues(t, 1, w.Tok.refs.Peek())
+			w.Teardown(k)
 		})
 	}},
 	{"ALLOC", func(t *testing.T) { // every failure leaves nothing, and no number is lost
@@ -108,14 +111,14 @@ var mapSteps = []step{
 				w := registered(k, token.FixAllocError)
 				k.K.FailAlloc(site, 1)
 				f := &token.Frag{}
-				require.Equal(t, kernel.BLK_STS_RESOURCE, w.tok.Submit(k, f).Status, site)
-				require.EqualValues(t, 1, w.tok.refs.Peek())
+				require.Equal(t, kernel.BLK_STS_RESOURCE, w.Tok.Submit(k, f).Status, site)
+				require.EqualValues(t, 1, w.Tok.refs.Peek())
 				require.Nil(t, f.Map)
-				require.Equal(t, kernel.BLK_STS_OK, w.tok.Submit(k, f).Status, "the next one works")
+				require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status, "the next one works")
 				require.Equal(t, 1, f.Map.Gen)
-				require.EqualValues(t, 1, w.tok.dmaMap.Peek().fence.Seqno)
-				w.tok.Free(k, f, token.Single)
-				w.teardown(k)
+				require.EqualValues(t, 1, w.Tok.dmaMap.Peek().fence.Seqno)
+				w.Tok.Free(k, f, token.Single)
+				w.Teardown(k)
 			})
 		}
 	}},
@@ -123,14 +126,14 @@ var mapSteps = []step{
 		passes(t, func(k *kernel.Task) {
 			w := registered(k, 0)
 			f := &token.Frag{Nowait: true}
-			require.Equal(t, token.Outcome{Status: kernel.BLK_STS_AGAIN}, w.tok.Submit(k, f))
+			require.Equal(t, token.Outcome{Status: kernel.BLK_STS_AGAIN}, w.Tok.Submit(k, f))
 			made := &token.Frag{}
-			w.tok.Submit(k, made)
-			require.Equal(t, kernel.BLK_STS_OK, w.tok.Submit(k, f).Status, "there is a map now")
+			w.Tok.Submit(k, made)
+			require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status, "there is a map now")
 			require.Same(t, made.Map, f.Map)
-			w.tok.Free(k, f, token.Single)
-			w.tok.Free(k, made, token.Single)
-			w.teardown(k)
+			w.Tok.Free(k, f, token.Single)
+			w.Tok.Free(k, made, token.Single)
+			w.Teardown(k)
 		})
 	}},
 	{"ASG-4", func(t *testing.T) { // the NULL of CREATE-3 is taken for a map: as posted
@@ -139,12 +142,12 @@ var mapSteps = []step{
 				w := registered(k, fixes)
 				k.K.FailAlloc(token.MapSite, 1)
 				f := &token.Frag{}
-				require.Equal(t, want, w.tok.Submit(k, f).Status)
+				require.Equal(t, want, w.Tok.Submit(k, f).Status)
 				require.Nil(t, f.Map)
-				m, _ := w.tok.Queue(k, f)
+				m, _ := w.Tok.Queue(k, f)
 				require.Nil(t, m)
-				w.tok.Free(k, f, token.Single)
-				w.teardown(k)
+				w.Tok.Free(k, f, token.Single)
+				w.Teardown(k)
 			})
 		}
 	}},
@@ -152,8 +155,8 @@ var mapSteps = []step{
 		for fixes, want := range map[token.Fix]bool{0: false, token.FixFreeRequest: true} {
 			passes(t, func(k *kernel.Task) {
 				w := registered(k, fixes)
-				require.Equal(t, want, w.tok.Submit(k, &token.Frag{Nowait: true}).FreeRequest)
-				w.teardown(k)
+				require.Equal(t, want, w.Tok.Submit(k, &token.Frag{Nowait: true}).FreeRequest)
+				w.Teardown(k)
 			})
 		}
 	}},
@@ -162,14 +165,14 @@ var mapSteps = []step{
 			passes(t, func(k *kernel.Task) {
 				w := registered(k, 0)
 				f := &token.Frag{}
-				w.tok.Submit(k, f)
-				m := w.tok.dmaMap.Peek()
+				w.Tok.Submit(k, f)
+				m := w.Tok.dmaMap.Peek()
 				n := m.refs.Count()
-				w.tok.Free(k, f, path)
+				w.Tok.Free(k, f, path)
 				require.Equal(t, n-drops, m.refs.Count())
-				w.tok.Free(k, f, token.Single) // for the batch, which drops nothing (CMP-3a)
+				w.Tok.Free(k, f, token.Single) // for the batch, which drops nothing (CMP-3a)
 				require.Equal(t, n-1, m.refs.Count())
-				w.teardown(k)
+				w.Teardown(k)
 			})
 		}
 	}},
@@ -183,16 +186,16 @@ func TestCreateTogether(t *testing.T) {
 		for range 2 {
 			k.Go("submitter", func(k *kernel.Task) {
 				f := &token.Frag{}
-				if w.tok.Submit(k, f).Status != kernel.BLK_STS_OK || f.Map == nil || f.Map.Gen != 1 {
+				if w.Tok.Submit(k, f).Status != kernel.BLK_STS_OK || f.Map == nil || f.Map.Gen != 1 {
 					k.BUG("got %v", f.Map)
 				}
-				w.dma(k, f.Map)
-				w.tok.Free(k, f, token.Single)
+				w.DMA(k, toy.First(f.Map))
+				w.Tok.Free(k, f, token.Single)
 			})
 		}
 		k.Explore()
-		require.Equal(t, 1, w.tok.dmaMap.Peek().refs.Count())
-		w.teardown(k)
+		require.Equal(t, 1, w.Tok.dmaMap.Peek().refs.Count())
+		w.Teardown(k)
 	})
 }
 
@@ -204,19 +207,15 @@ func TestRequestAgainstMove(t *testing.T) {
 			w := registered(k, fixes)
 			k.Go("submitter", func(k *kernel.Task) {
 				f := &token.Frag{}
-				w.tok.Submit(k, f)
-				w.dma(k, f.Map)
-				w.tok.Free(k, f, token.Single)
+				w.Tok.Submit(k, f)
+				w.DMA(k, toy.First(f.Map))
+				w.Tok.Free(k, f, token.Single)
 			})
-			k.Go("exporter", w.exp.Move)
+			k.Go("exporter", w.Exp.Move)
 			k.Explore()
-			w.teardown(k)
+			w.Teardown(k)
 		}
 	}
-	r := within(t, 3, against(0))
-	require.NotNil(t, r.Found)
-	require.Equal(t, hw.StaleDMA, r.Found.Failure.Kind)
-	r.Found.Machine.Close()
-
+	on.Finds(t, simtest.Within(explore.Delays, 3), against(0), hw.StaleDMA)
 	everywhere(t, against(token.FixPublishUnderResv))
 }

@@ -6,7 +6,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dmasim/dmabufsim"
+	"dmasim/internal/simtest"
+	"dmasim/internal/simtest/toy"
 	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
@@ -20,26 +23,26 @@ func TestRegisterFails(t *testing.T) {
 		refs  int // of the queue afterwards
 	}{
 		"no memory":   {func(k *kernel.Task, w *world) { k.K.FailAlloc("drain token", 1) }, kernel.ENOMEM, 1},
-		"dying queue": {func(k *kernel.Task, w *world) { w.queue.Remove(k) }, kernel.EFAULT, 0},
+		"dying queue": {func(k *kernel.Task, w *world) { w.Queue.Remove(k) }, kernel.EFAULT, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			passes(t, func(k *kernel.Task) {
 				w := newWorld(k)
 				c.set(k, w)
-				require.Equal(t, c.errno, w.register(k))
-				require.Equal(t, c.refs, w.queue.Refs())
-				w.exp.Buf.Put(k)
+				require.Equal(t, c.errno, w.Register(k))
+				require.Equal(t, c.refs, w.Queue.Refs())
+				w.Exp.Buf.Put(k)
 			})
 		})
 	}
 	t.Run("the driver refuses", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := newWorld(k)
-			good := w.exp.Buf
-			w.exp.Buf = dmabufsim.NewBus(k).Export(k, "odd", 6144, bare{})
-			require.Equal(t, kernel.EINVAL, w.register(k))
-			require.Equal(t, 1, w.queue.Refs())
-			w.exp.Buf.Put(k)
+			good := w.Exp.Buf
+			w.Exp.Buf = dmabufsim.NewBus(k).Export(k, "odd", 6144, bare{})
+			require.Equal(t, kernel.EINVAL, w.Register(k))
+			require.Equal(t, 1, w.Queue.Refs())
+			w.Exp.Buf.Put(k)
 			good.Put(k)
 		})
 	})
@@ -59,20 +62,20 @@ func TestRegisterAgainAndAgain(t *testing.T) {
 	passes(t, func(k *kernel.Task) {
 		w := newWorld(k)
 		for n := range 4 {
-			require.Equal(t, kernel.OK, w.register(k))
+			require.Equal(t, kernel.OK, w.Register(k))
 			for range n {
 				f := &token.Frag{}
-				require.Equal(t, kernel.BLK_STS_OK, w.tok.Submit(k, f).Status)
-				w.dma(k, first(f.Map))
-				w.tok.Complete(k, f)
-				w.tok.Free(k, f, token.Single)
+				require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status)
+				w.DMA(k, toy.First(f.Map))
+				w.Tok.Complete(k, f)
+				w.Tok.Free(k, f, token.Single)
 			}
-			w.tok.Unregister(k)
-			require.False(t, w.tok.Alive())
-			require.Zero(t, w.ctrl.IOMMU.Mapped())
-			require.Equal(t, 1, w.queue.Refs())
+			w.Tok.Unregister(k)
+			require.False(t, w.Tok.Alive())
+			require.Zero(t, w.Ctrl.IOMMU.Mapped())
+			require.Equal(t, 1, w.Queue.Refs())
 		}
-		w.exp.Buf.Put(k)
+		w.Exp.Buf.Put(k)
 	})
 }
 
@@ -84,13 +87,13 @@ func TestMakeFails(t *testing.T) {
 				w := registered(k)
 				k.K.FailAlloc(site, 1)
 				f := &token.Frag{}
-				require.Equal(t, token.Outcome{Status: kernel.BLK_STS_RESOURCE, FreeRequest: true}, w.tok.Submit(k, f))
+				require.Equal(t, token.Outcome{Status: kernel.BLK_STS_RESOURCE, FreeRequest: true}, w.Tok.Submit(k, f))
 				require.Nil(t, f.Map)
-				require.False(t, w.exp.Buf.Resv.Held(k))
-				w.tok.Free(k, f, token.NeverQueued)
-				require.Equal(t, kernel.BLK_STS_OK, w.tok.Submit(k, f).Status)
-				w.tok.Free(k, f, token.NeverQueued) // it was not completed
-				w.teardown(k)
+				require.False(t, w.Exp.Buf.Resv.Held(k))
+				w.Tok.Free(k, f, token.NeverQueued)
+				require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status)
+				w.Tok.Free(k, f, token.NeverQueued) // it was not completed
+				teardown(k, w)
 			})
 		})
 	}
@@ -100,14 +103,14 @@ func TestNowait(t *testing.T) {
 	passes(t, func(k *kernel.Task) {
 		w := registered(k)
 		f := &token.Frag{Nowait: true}
-		require.Equal(t, token.Outcome{Status: kernel.BLK_STS_AGAIN, FreeRequest: true}, w.tok.Submit(k, f))
+		require.Equal(t, token.Outcome{Status: kernel.BLK_STS_AGAIN, FreeRequest: true}, w.Tok.Submit(k, f))
 		blocking := &token.Frag{}
-		w.tok.Submit(k, blocking)
-		require.Equal(t, kernel.BLK_STS_OK, w.tok.Submit(k, f).Status, "there is a map now")
+		w.Tok.Submit(k, blocking)
+		require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status, "there is a map now")
 		require.Same(t, blocking.Map, f.Map)
-		w.tok.Complete(k, f)
-		w.tok.Complete(k, blocking)
-		w.teardown(k)
+		w.Tok.Complete(k, f)
+		w.Tok.Complete(k, blocking)
+		teardown(k, w)
 	})
 }
 
@@ -116,36 +119,29 @@ func TestSplit(t *testing.T) {
 	passes(t, func(k *kernel.Task) {
 		w := registered(k)
 		parent, child, none := &token.Frag{}, &token.Frag{}, &token.Frag{}
-		w.tok.Split(k, parent, none)
+		w.Tok.Split(k, parent, none)
 		require.Nil(t, none.Map)
-		w.tok.Submit(k, parent)
-		w.tok.Split(k, parent, child)
+		w.Tok.Submit(k, parent)
+		w.Tok.Split(k, parent, child)
 		require.Same(t, parent.Map, child.Map)
-		g := w.tok.current.Peek()
+		g := w.Tok.current.Peek()
 		require.Equal(t, 3, g.refs.Count())
-		w.tok.Complete(k, parent)
-		w.tok.Complete(k, child)
-		w.tok.Complete(k, child) // dropped once
+		w.Tok.Complete(k, parent)
+		w.Tok.Complete(k, child)
+		w.Tok.Complete(k, child) // dropped once
 		require.Equal(t, 1, g.refs.Count())
-		w.teardown(k)
+		teardown(k, w)
 	})
 }
 
 // Invalidate waits for the last request, and that is a deadlock if it never completes.
 func TestInvalidateWaits(t *testing.T) {
-	f := run(func(k *kernel.Task) {
+	on.Fails(t, sim.Deadlock, "nobody can wake init", func(k *kernel.Task) {
 		w := registered(k)
-		w.tok.Submit(k, &token.Frag{})
-		w.exp.Move(k)
+		w.Tok.Submit(k, &token.Frag{})
+		w.Exp.Move(k)
 	})
-	require.NotNil(t, f)
-	require.Equal(t, sim.Deadlock, f.Kind)
-	require.Contains(t, f.Message, "nobody can wake init")
-
-	f = run(func(k *kernel.Task) { registered(k).tok.Invalidate(k) })
-	require.NotNil(t, f)
-	require.Equal(t, sim.Misuse, f.Kind)
-	require.Contains(t, f.Message, "invalidate without the reservation lock")
+	on.Fails(t, sim.Misuse, "invalidate without the reservation lock", func(k *kernel.Task) { registered(k).Tok.Invalidate(k) })
 }
 
 // against is a request and a move; the request drops its reference before its data is
@@ -155,42 +151,41 @@ func against(early bool) func(k *kernel.Task) {
 		w := registered(k)
 		k.Go("submitter", func(k *kernel.Task) {
 			f := &token.Frag{}
-			if w.tok.Submit(k, f).Status != kernel.BLK_STS_OK {
+			if w.Tok.Submit(k, f).Status != kernel.BLK_STS_OK {
 				k.BUG("no map")
 			}
-			addr := first(f.Map)
+			addr := toy.First(f.Map)
 			if early {
-				w.tok.Complete(k, f)
+				w.Tok.Complete(k, f)
 			}
-			w.dma(k, addr)
-			w.tok.Complete(k, f)
+			w.DMA(k, addr)
+			w.Tok.Complete(k, f)
 		})
-		k.Go("exporter", w.exp.Move)
+		k.Go("exporter", w.Exp.Move)
 		k.Explore()
-		if w.exp.Buf.Resv.TestSignaled(k, dmabufsim.UsageBookkeep) != true {
+		if w.Exp.Buf.Resv.TestSignaled(k, dmabufsim.UsageBookkeep) != true {
 			k.BUG("a fence was published")
 		}
-		w.teardown(k)
+		teardown(k, w)
 	}
 }
 
 func TestRequestAgainstMove(t *testing.T) {
 	everywhere(t, against(false))
-	r := within(t, 3, against(true))
-	require.NotNil(t, r.Found, "a reference that is dropped too early is found")
-	require.Contains(t, []sim.Kind{hw.StaleDMA, hw.IOMMUFault}, r.Found.Failure.Kind)
+	// A reference that is dropped too early is found.
+	on.Finds(t, simtest.Within(explore.Delays, 3), against(true), hw.StaleDMA, hw.IOMMUFault)
 }
 
 func TestUnregisterAgainstMove(t *testing.T) {
 	everywhere(t, func(k *kernel.Task) {
 		w := registered(k)
 		f := &token.Frag{}
-		w.tok.Submit(k, f)
-		w.tok.Complete(k, f)
-		k.Go("ring", func(k *kernel.Task) { w.tok.Unregister(k) })
-		k.Go("exporter", w.exp.Move)
+		w.Tok.Submit(k, f)
+		w.Tok.Complete(k, f)
+		k.Go("ring", func(k *kernel.Task) { w.Tok.Unregister(k) })
+		k.Go("exporter", w.Exp.Move)
 		k.Explore()
-		require.Equal(t, 1, w.queue.Refs())
-		w.exp.Buf.Put(k)
+		require.Equal(t, 1, w.Queue.Refs())
+		w.Exp.Buf.Put(k)
 	})
 }
