@@ -116,7 +116,7 @@ var unbounded = explore.Coverage{Bound: explore.Delays, N: 4}
 const pctDepth = 3
 
 // Strategies lists the names that NewStrategy knows.
-func Strategies() []string { return []string{"random", "pct", "pos", "dfs", "dpor"} }
+func Strategies() []string { return []string{"random", "pct", "pos", "surw", "dfs", "dpor"} }
 
 // NewStrategy returns a strategy by name, for a promised coverage.
 func NewStrategy(name string, seed uint64, promised explore.Coverage) (explore.Strategy, error) {
@@ -127,7 +127,12 @@ func NewStrategy(name string, seed uint64, promised explore.Coverage) (explore.S
 		return explore.NewPCT(seed, pctDepth), nil
 	case "pos":
 		return explore.NewPOS(seed), nil
+	case "surw":
+		return explore.NewSURW(seed), nil
 	case "dpor":
+		if promised.Bound == explore.Preemptions {
+			return explore.NewBoundedDPOR(promised.N), nil
+		}
 		return explore.NewDPOR(), nil
 	case "dfs":
 		if promised.Bound == explore.All || promised.Bound == explore.Sampled {

@@ -22,7 +22,7 @@ func TestEveryStrategyFindsTheRace(t *testing.T) {
 		"delays, deepening": func() explore.Strategy { return explore.NewDeepen(explore.Coverage{Bound: explore.Delays, N: 2}) },
 		"preemptions<=1":    func() explore.Strategy { return explore.NewDFS(explore.Coverage{Bound: explore.Preemptions, N: 1}) },
 	}
-	for _, name := range []string{"pct", "pos", "dpor"} {
+	for _, name := range []string{"pct", "pos", "surw", "dpor"} {
 		if s, err := scenarios.NewStrategy(name, 1, explore.Coverage{}); err == nil {
 			strategies[name] = func() explore.Strategy { return s }
 		}

@@ -13,7 +13,7 @@ import (
 // TestReductionLosesNothing holds dpor to its word on the scenarios: no sampled run shows
 // a trace that dpor did not run. It would if an operation failed to declare an access.
 func TestReductionLosesNothing(t *testing.T) {
-	samples := 1_500
+	samples := 800
 	if testing.Short() {
 		samples = 150
 	}
@@ -39,7 +39,7 @@ func TestReductionLosesNothing(t *testing.T) {
 					more = dpor.Done(r)
 				}
 				require.Equal(t, explore.All, dpor.Covered().Bound)
-				for _, s := range []explore.Strategy{explore.NewRandom(3), explore.NewPOS(3), explore.NewPCT(3, 3)} {
+				for _, s := range []explore.Strategy{explore.NewRandom(3), explore.NewPOS(3), explore.NewPCT(3, 3), explore.NewSURW(3)} {
 					seen := map[uint64]bool{}
 					for range samples {
 						r := m.Run(s, c.Program())

@@ -31,6 +31,9 @@ type Failure struct {
 	Message string
 	// Task is the task that was running, nil if none was.
 	Task *Task
+	// ByStrategy is set if the strategy raised it (Point.Fail): then it is about the
+	// exploration, and a replay does not show it.
+	ByStrategy bool
 	// Detail has further lines: the blocked tasks of a deadlock, the stack of a
 	// panic.
 	Detail []string

@@ -72,7 +72,7 @@ func (p *Point) Abandon() *Task {
 // Fail ends the run with a failure, for a strategy that sees that the program breaks the
 // rules. Next must return what Fail returned.
 func (p *Point) Fail(kind Kind, format string, args ...any) *Task {
-	p.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...)})
+	p.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...), ByStrategy: true})
 	return nil
 }
 

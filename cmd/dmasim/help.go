@@ -19,7 +19,8 @@ usage:
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
       --fix       turn repairs of a design on; the design is rfc-v2 by default
-      --strategy  random, pct, pos, dfs or dpor; dfs by default
+      --strategy  random, pct, pos, surw, dfs or dpor; by default dfs,
+                  and dpor with --full
       --budget    a time or a number of executions, for each case; by default
                   there is none, and 10000 executions for sampling strategies
       --seed      seed of the sampling strategies, 1 by default

@@ -15,6 +15,7 @@ var strategyDocs = map[string]strategyInfo{
 	"random": {"uniform random walk: every enabled task is equally likely at every step", true},
 	"pct":    {"random priorities with few random changes (probabilistic concurrency testing)", true},
 	"pos":    {"random priorities, drawn anew for operations that race (partial-order sampling)", true},
+	"surw":   {"random, with interleavings as equally likely as can be (selectively uniform random walk)", true},
 	"dfs":    {"every schedule within the promised bound, those with the fewest delays or preemptions first", false},
 	"dpor":   {"one schedule of each set that differs only in the order of operations that commute", false},
 }

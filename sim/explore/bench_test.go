@@ -1,6 +1,7 @@
 package explore_test
 
 import (
+	"strconv"
 	"testing"
 
 	"dmasim/sim"
@@ -50,3 +51,25 @@ func exhaust(b *testing.B, p program) {
 
 func BenchmarkDPORLock3x3(b *testing.B) { exhaust(b, lockNK(3, 3)) }
 func BenchmarkDPORRing3x6(b *testing.B) { exhaust(b, ringNP(3, 6)) }
+
+// BenchmarkWorkers samples ring-3x6 with one worker and with two. The figure to compare
+// is executions per second.
+func BenchmarkWorkers(b *testing.B) {
+	for _, workers := range []int{1, 2} {
+		b.Run(strconv.Itoa(workers), func(b *testing.B) {
+			executions := 0
+			for b.Loop() {
+				r := explore.Run(b.Context(), bare(ringNP(3, 6)), explore.NewRandom(1), explore.Options{Executions: 200_000, Workers: workers, ShowAll: true})
+				executions += r.Executions
+			}
+			b.ReportMetric(float64(executions)/b.Elapsed().Seconds(), "executions/s")
+		})
+	}
+}
+
+// bare is a program of the tests whose final state nobody wants.
+func bare(p program) func(*sim.Task) {
+	return func(t *sim.Task) {
+		p(t, nil)
+	}
+}

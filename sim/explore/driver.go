@@ -87,6 +87,11 @@ func (d *driver) explore(s Strategy) []*share {
 		})
 	}
 	_ = g.Wait() // none of them returns an error
+	for _, w := range shares {
+		if w == nil {
+			panic("explore: the program ended a worker with runtime.Goexit, as t.Fatal does; use sim.Task.Fail")
+		}
+	}
 	return shares
 }
 

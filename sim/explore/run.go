@@ -137,6 +137,9 @@ func nothingToExplore(m *sim.Machine, body func(*sim.Task)) *Found {
 
 // confirm runs a failure again, makes it smaller, and records it.
 func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int, opt Options) *Found {
+	if r.Failure.ByStrategy {
+		return byStrategy(m, body, *r, execution)
+	}
 	first, told := *r, accountOf(m, r)
 	again := *m.Run(NewReplay(first.Schedule), body)
 	f := &Found{Execution: execution, Machine: m}
@@ -160,6 +163,17 @@ func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int,
 	if f.Failure == nil {
 		f.Failure = nondeterminism(told, accountOf(m, last))
 	}
+	return f
+}
+
+// byStrategy shows a failure that is about the exploration: the run as far as it went,
+// followed by whatever the default rule makes of it.
+func byStrategy(m *sim.Machine, body func(*sim.Task), r sim.Result, execution int) *Found {
+	m.Hide(nil)
+	f := &Found{Failure: r.Failure, Schedule: r.Schedule, Hash: r.Hash, Steps: r.Steps, Execution: execution, Machine: m}
+	f.Fingerprint = FingerprintOf(m, body)
+	m.Trace(true)
+	m.Run(NewReplay(r.Schedule), body)
 	return f
 }
 
