@@ -35,10 +35,11 @@ import (
 // with unlock, and of a join with the last event of the task that it waits for: that they
 // cannot be reversed does not matter, they decide what is a preemption.
 //
-// Races are looked for between all pairs of events, not only with the latest event that
-// conflicts: what would bring the earlier ones to light later may exceed the bound. There
-// are no sleep sets, for the same reason: what they leave out was explored before, but
-// perhaps at a higher price.
+// The argument above, not the letter of the paper, decides about the details. Races are
+// looked for between all pairs of events, not only with the latest event that conflicts:
+// what would bring the earlier ones to light later may exceed the bound. There are no
+// sleep sets, for the same reason: what they leave out was explored before, but perhaps
+// at a higher price.
 //
 // All values of a choice are explored. A timer that fires when nothing else can run needs
 // no care: as long as the task that would go first is enabled it does not fire, so that
