@@ -58,6 +58,9 @@ func (t *Task) Born() int { return t.born }
 // nothing else can run.
 func (t *Task) Quiet() bool { return t.timer && !t.racing }
 
+// Cancelled tells whether t is a timer that was cancelled before it fired.
+func (t *Task) Cancelled() bool { return t.timer && t.done }
+
 // Parent is the task that created t, nil for the first one.
 func (t *Task) Parent() *Task { return t.parent }
 

@@ -27,16 +27,16 @@ func (d *DPOR) analyse(n int, failed bool) {
 		}
 		d.races(int32(i), n, e)
 	}
-	if failed {
-		d.pending(n)
-	}
+	d.pending(n, failed)
 }
 
-// pending treats the operations that were announced and not granted, in a run that
-// ended in a deadlock or another failure, as if they had run.
-func (d *DPOR) pending(n int) {
-	for i, t := range d.m.Tasks() {
+// pending treats the operations that were announced and not granted as if they had run:
+// those that wait when a run ends in a deadlock or another failure, and the racing
+// timers that were cancelled.
+func (d *DPOR) pending(n int, failed bool) {
+	for i, t := range d.m.Tasks()[:d.seen] {
 		op, ok := t.Pending()
+		ok = ok && failed || t.Cancelled() && !t.Quiet()
 		if !ok || op.Obj == nil || t.Parent() == nil || op.Obj.Key() == 0 {
 			continue
 		}
