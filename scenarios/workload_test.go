@@ -12,6 +12,7 @@ import (
 	"dmasim/scenarios"
 	"dmasim/sim"
 	"dmasim/sim/explore"
+	"dmasim/sim/explore/draw"
 	"dmasim/sim/hw"
 	"dmasim/token"
 )
@@ -33,9 +34,9 @@ func TestWorkloads(t *testing.T) {
 				w := drawWorkload(rt)
 				program := scenarios.Program(d, 0, w)
 				for range schedulesEach * scale() {
-					r := m.Run(drawSchedule(rt), program)
-					if r.Failure != nil {
-						rt.Fatalf("%v\nworkload: %+v\nschedule: %s", r.Failure, w, r.Schedule)
+					if r := draw.Run(rt, m, program, draw.Schedule(6, 30)); r.Failure != nil {
+						rt.Logf("workload: %+v", w)
+						draw.Fail(rt, r)
 					}
 				}
 			})
@@ -97,15 +98,4 @@ func drawWorkload(rt *rapid.T) scenarios.Workload {
 		w.Submitters = append(w.Submitters, scenarios.Submitter{AtOnce: atOnce, Transfers: ops})
 	}
 	return w
-}
-
-// drawSchedule draws gaps and delays, which shrink well.
-func drawSchedule(rt *rapid.T) *explore.Nudges {
-	n := &explore.Nudges{}
-	step := 0
-	for range rapid.IntRange(0, 6).Draw(rt, "nudges") {
-		step += rapid.IntRange(1, 30).Draw(rt, "gap")
-		n.List = append(n.List, explore.Nudge{Step: step, Delay: rapid.IntRange(1, 3).Draw(rt, "delay")})
-	}
-	return n
 }
