@@ -17,6 +17,10 @@ type Op struct {
 	// is one. Exploration is right without it, but may have to try whether a lock
 	// could have been taken before an unlock.
 	Releases bool
+	// Foresee, if not nil, knows for an operation whose outcome decides on its class
+	// what that would be if it were granted now. Exploration is right without it, and
+	// repeats itself less with it.
+	Foresee Foresight
 	// Joins is the task whose end the operation waits for, if that is what it does.
 	Joins *Task
 }
@@ -26,6 +30,13 @@ type Guard interface {
 	// Ready tells whether t's announced operation can be granted now. It reads
 	// state and changes none.
 	Ready(t *Task) bool
+}
+
+// Foresight tells the class of an operation beforehand.
+type Foresight interface {
+	// ClassNow is the class that t's announced operation would have if it were granted
+	// in the current state. It reads state and changes none.
+	ClassNow(t *Task) Class
 }
 
 // Owned is a Guard that knows which tasks would have to act before it becomes

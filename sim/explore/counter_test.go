@@ -183,7 +183,7 @@ func drawCounted(rt *rapid.T) counted {
 // TestDPORAgainstCounter compares the number of traces that dpor runs with that of the
 // counter, on programs with far more interleavings than could be enumerated.
 func TestDPORAgainstCounter(t *testing.T) {
-	programs, largest, runs := 0, 0, 0
+	programs, largest, runs, sum := 0, 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		p := drawCounted(rt)
 		want := p.traces(machineState{pc: make([]int, len(p)), ok: make([]bool, len(p))}, 0, map[string]int{})
@@ -195,11 +195,12 @@ func TestDPORAgainstCounter(t *testing.T) {
 		d := explore.NewDPOR()
 		var traces explore.Traces
 		seen := map[uint64]bool{}
+		executions := 0
 		for more := true; more; {
 			r := m.Run(d, p.body)
 			if !r.Abandoned {
 				seen[traces.Of(m)] = true
-				runs++
+				executions++
 			}
 			more = d.Done(r)
 		}
@@ -207,8 +208,11 @@ func TestDPORAgainstCounter(t *testing.T) {
 			rt.Fatalf("%v: dpor ran %d traces, there are %d", p, len(seen), want)
 		}
 		programs++
+		runs += executions
+		sum += want
 		largest = max(largest, want)
 	})
 	require.NotZero(t, programs)
-	t.Logf("%d programs, the largest with %d traces; %d runs", programs, largest, runs)
+	t.Logf("%d programs with %d traces, the largest with %d; %d runs", programs, sum, largest, runs)
+	require.Less(t, float64(runs), 1.02*float64(sum), "dpor repeats itself")
 }

@@ -36,7 +36,7 @@ import "dmasim/sim"
 // Outcomes. A compare-and-swap or a trylock that is run earlier may succeed where
 // it failed, so in v it counts as what it announced. If that was too much, what it
 // would have woken is woken all the same; then, and only then, can a trace be run
-// more than once. If an operation turns out to touch more than it did before, the
+// more than once, unless it can say so beforehand (sim.Op.Foresee). If an operation turns out to touch more than it did before, the
 // search begins again with that knowledge.
 //
 // Choices. An event is labelled with the values of the choices that its task made
@@ -103,9 +103,17 @@ type node struct {
 	// awake is set if from was thought to touch more than the event did: what that
 	// would have woken is woken all the same, since whoever put it there relied
 	// on that.
-	awake   bool
-	want    []pick
-	enabled int // number of enabled tasks, to notice a program that is not deterministic
+	awake bool
+	want  []pick
+	// foreseen has the class of announced operations that know theirs in this state.
+	foreseen []foreseen
+	enabled  int // number of enabled tasks, to notice a program that is not deterministic
+}
+
+// foreseen is what an announced operation would be.
+type foreseen struct {
+	task  int32
+	class sim.Class
 }
 
 // NewDPOR returns the search.
@@ -209,6 +217,12 @@ func (d *DPOR) enter(i int, p *sim.Point) verdict {
 	n.wake = append(n.wake[:0], d.carry...)
 	d.carry = nil
 	n.enabled = len(p.Enabled)
+	n.foreseen = n.foreseen[:0]
+	for _, t := range p.Enabled {
+		if op, _ := t.Pending(); op.Foresee != nil {
+			n.foreseen = append(n.foreseen, foreseen{d.names.known(t.Index()), op.Foresee.ClassNow(t)})
+		}
+	}
 	if i > 0 {
 		last := &d.path[i-1]
 		for k := range last.sleep {

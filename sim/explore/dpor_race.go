@@ -189,11 +189,28 @@ func (d *DPOR) reverse(f, j int32, n int, e *event, can feasibility) {
 	}
 	d.without(f, j, n)
 	d.alt = e.step
-	d.alt.class = e.announced // earlier it may turn out otherwise
+	d.alt.class = d.expected(f, e)
 	d.v = append(d.v, &d.alt)
 	if !asleep(at.sleep, d.v) {
 		at.wake = insert(at.wake, d.v, why)
 	}
+}
+
+// expected is the class that e is to be taken for where it comes before f and after
+// d.v: what it announced, for earlier it may turn out otherwise, unless it was asked at
+// f, where its task was about to do it, and nothing in d.v can have changed that.
+func (d *DPOR) expected(f int32, e *event) sim.Class {
+	for _, s := range d.v {
+		if s.task == e.task || s.conflicts(&e.step) {
+			return e.announced
+		}
+	}
+	for _, s := range d.path[f].foreseen {
+		if s.task == e.task {
+			return s.class
+		}
+	}
+	return e.announced
 }
 
 // past is a signature of what would be left of the causes of j if f had not

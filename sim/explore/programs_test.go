@@ -47,9 +47,22 @@ func (x *variable) commute(t *sim.Task, n int) {
 	x.v += n
 }
 
+// succeeds foresees a compare-and-swap.
+type succeeds struct {
+	x   *variable
+	old int
+}
+
+func (s succeeds) ClassNow(*sim.Task) sim.Class {
+	if s.x.v == s.old {
+		return sim.Write
+	}
+	return sim.Read
+}
+
 // cas is a read if it fails.
 func (x *variable) cas(t *sim.Task, old, v int) bool {
-	t.Step(sim.Op{Verb: "cas", Obj: &x.Object})
+	t.Step(sim.Op{Verb: "cas", Obj: &x.Object, Foresee: succeeds{x, old}})
 	if x.v != old {
 		t.Did(sim.Read)
 		return false
@@ -135,8 +148,18 @@ func (m *mutex) lock(t *sim.Task) {
 	m.holder = t
 }
 
+// isFree foresees a trylock.
+type isFree mutex
+
+func (m *isFree) ClassNow(*sim.Task) sim.Class {
+	if m.holder == nil {
+		return sim.Write
+	}
+	return sim.Read
+}
+
 func (m *mutex) tryLock(t *sim.Task) bool {
-	t.Step(sim.Op{Verb: "trylock", Obj: &m.Object})
+	t.Step(sim.Op{Verb: "trylock", Obj: &m.Object, Foresee: (*isFree)(m)})
 	if m.holder != nil {
 		t.Did(sim.Read)
 		return false

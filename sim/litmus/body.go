@@ -217,9 +217,24 @@ func (t *task) run(st *sim.Task) {
 	}
 }
 
+// ClassNow foresees whether a compare-and-swap or a trylock succeeds: if not, it reads.
+func (in *instruction) ClassNow(*sim.Task) sim.Class {
+	fails := in.mutex != nil && in.mutex.holder != nil
+	if in.Kind == CompareAndSwap {
+		fails = in.variable.value != in.args[0].value()
+	}
+	if fails {
+		return sim.Read
+	}
+	return sim.Write
+}
+
 // announce returns the operation as the machine sees it.
 func (in *instruction) announce(t *task) sim.Op {
 	op := sim.Op{Verb: in.Kind.String()}
+	if in.Kind == CompareAndSwap || in.Kind == TryLock {
+		op.Foresee = in
+	}
 	if in.mutex == nil {
 		op.Obj = &in.variable.Object
 		if in.Kind == Read {
