@@ -34,10 +34,11 @@ import "dmasim/sim"
 // operations that wait take part as if they had run.
 //
 // Outcomes. A compare-and-swap or a trylock that is run earlier may succeed where
-// it failed, so in v it counts as what it announced. If that was too much, what it
-// would have woken is woken all the same; then, and only then, can a trace be run
-// more than once, unless it can say so beforehand (sim.Op.Foresee). If an operation turns out to touch more than it did before, the
-// search begins again with that knowledge.
+// it failed, so in v it counts as what it foresaw in that state (sim.Op.Foresee), or
+// else as what it announced. If that was too much, what it would have woken is woken
+// all the same; then, and only then, can a trace be run more than once. If an operation
+// turns out to touch more than it did before, the search begins again with that
+// knowledge.
 //
 // Choices. An event is labelled with the values of the choices that its task made
 // after it, and sleeps with its label. All labels of an event are explored before
