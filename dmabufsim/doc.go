@@ -12,7 +12,8 @@
 //
 // # How the model does it
 //
-// The same, under the same names. The contract of the two stages after move_notify
+// The same, under the same names. [Moving] is the exporter: it moves its buffer under the
+// lock, or in a job of its own behind a KERNEL fence. The contract of the two stages after move_notify
 // is checked by the hardware underneath: once the exporter has waited for the
 // fences, a DMA to the old pages is stale.
 //

@@ -133,6 +133,23 @@ func (r *Resv) Wait(t *kernel.Task, u Usage) {
 	}
 }
 
+// fencesOf is dma_resv_get_fences as the holder of the lock calls it: the unsignalled
+// fences of the usage and of all stronger ones, with a reference of each.
+func (r *Resv) fencesOf(t *kernel.Task, u Usage) []*Fence {
+	t.Touch(&r.list, sim.Read)
+	var out []*Fence
+	for _, e := range r.fences {
+		if e.usage > u {
+			continue
+		}
+		t.Touch(&e.fence.obj, sim.Read)
+		if !e.fence.signaled {
+			out = append(out, e.fence.Get(t))
+		}
+	}
+	return out
+}
+
 // TestSignaled is dma_resv_test_signaled.
 func (r *Resv) TestSignaled(t *kernel.Task, u Usage) bool {
 	t.Step(sim.Op{Verb: "dma_resv_test_signaled", Obj: &r.list, Class: sim.Read})

@@ -32,6 +32,7 @@ func (d *Design) instance(f token.Fix) token.Design { return d.new(f | d.Fixes) 
 var all = []*Scenario{
 	publishAfterUnlock,
 	moveWhileBusy,
+	pipelinedMove,
 	coldReads,
 	unregisterInFlight,
 	lostTag,

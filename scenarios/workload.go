@@ -15,6 +15,8 @@ type Workload struct {
 	Tags int
 	// Moves of the buffer, one after the other.
 	Moves int
+	// Pipelined has the moves copy in a job of their own.
+	Pipelined bool
 	// Warm has the mapping made before anything else.
 	Warm bool
 	// Batch is set if completions come in batches.
@@ -72,7 +74,11 @@ func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
 		}
 		t.Go("exporter", func(t *kernel.Task) {
 			for range wl.Moves {
-				w.exp.Move(t)
+				if wl.Pipelined {
+					w.exp.MovePipelined(t)
+				} else {
+					w.exp.Move(t)
+				}
 			}
 		})
 		t.Explore()

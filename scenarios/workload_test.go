@@ -81,8 +81,10 @@ func drawWorkload(rt *rapid.T) scenarios.Workload {
 	w := scenarios.Workload{
 		Tags:  rapid.IntRange(1, 4).Draw(rt, "tags"),
 		Moves: rapid.IntRange(0, 3).Draw(rt, "moves"),
-		Warm:  rapid.Bool().Draw(rt, "warm"),
-		Batch: rapid.Bool().Draw(rt, "batch"),
+
+		Pipelined: rapid.Bool().Draw(rt, "pipelined"),
+		Warm:      rapid.Bool().Draw(rt, "warm"),
+		Batch:     rapid.Bool().Draw(rt, "batch"),
 	}
 	for i := range rapid.IntRange(1, 2).Draw(rt, "submitters") {
 		ops := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) scenarios.Transfer {
