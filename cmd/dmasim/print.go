@@ -66,7 +66,11 @@ func (p *plan) printVerdict(w io.Writer, v *scenarios.Verdict) {
 		fmt.Fprintf(w, "it ended for: %s\n", r.Ended)
 	}
 	if strategyDocs[v.Strategy].sampler {
-		fmt.Fprintf(w, "%s seen; the next run shows a new one with an estimated probability of %.2g\n", plural(r.Traces, "distinct trace"), r.Unseen)
+		unseen := fmt.Sprintf("%.2g", r.Unseen)
+		if r.Unseen == 0 { // no trace was seen only once: that is as much as it says
+			unseen = fmt.Sprintf("below %.2g", 1/float64(r.Executions))
+		}
+		fmt.Fprintf(w, "%s seen; the next run shows a new one with an estimated probability of %s\n", plural(r.Traces, "distinct trace"), unseen)
 	} else if r.Abandoned > 0 {
 		fmt.Fprintf(w, "%s more were given up, since they could only repeat others\n", plural(r.Abandoned, "run"))
 	}
