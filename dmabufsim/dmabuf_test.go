@@ -207,6 +207,7 @@ func TestUseAfterDetach(t *testing.T) {
 				w.buf.Put(k)
 			})
 			require.NotNil(t, f)
+			require.Equal(t, kernel.UseAfterFree, f.Kind, f.Message)
 		})
 	}
 }

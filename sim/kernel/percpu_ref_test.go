@@ -231,4 +231,6 @@ func TestPercpuRefInFreedObject(t *testing.T) {
 		k.Free(&o.Mem)
 	})
 	require.NotNil(t, f)
+	require.Equal(t, Leak, f.Kind)
+	require.Contains(t, f.Message, "percpu_ref_exit was never called for object.refs")
 }
