@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"dmasim/scenarios"
 	"dmasim/sim"
@@ -53,7 +54,7 @@ func TestNeighboursThatCommute(t *testing.T) {
 						whole := r.Failure == nil && !r.Abandoned
 						more := walk.Done(r)
 						if whole {
-							swapNeighbours(t, c, m)
+							swapNeighbours(t, c.Program(), m)
 						}
 						if !more {
 							break
@@ -65,8 +66,31 @@ func TestNeighboursThatCommute(t *testing.T) {
 	}
 }
 
+// TestNeighboursInWorkloads does the same with drawn workloads, in which tasks compete for
+// tags and buffers.
+func TestNeighboursInWorkloads(t *testing.T) {
+	programs := 60
+	if testing.Short() {
+		programs = 6
+	}
+	d, err := scenarios.FindDesign("rfc-v2-repaired")
+	require.NoError(t, err)
+	m := sim.NewMachine()
+	defer m.Close()
+	for i := range programs {
+		body := scenarios.Program(d, 0, rapid.Custom(drawWorkload).Example(i))
+		walk := explore.NewPOS(uint64(i))
+		for range 12 {
+			r := m.Run(walk, body)
+			require.Nil(t, r.Failure)
+			walk.Done(r)
+			swapNeighbours(t, body, m)
+		}
+	}
+}
+
 // swapNeighbours tries every swap in the machine's last run. It uses the machine.
-func swapNeighbours(t *testing.T, c scenarios.Case, m *sim.Machine) {
+func swapNeighbours(t *testing.T, body func(*sim.Task), m *sim.Machine) {
 	var traces explore.Traces
 	want := traces.Of(m)
 	from, to := m.Explored()
@@ -95,7 +119,7 @@ func swapNeighbours(t *testing.T, c scenarios.Case, m *sim.Machine) {
 		swapped := append([]string(nil), ids...)
 		swapped[i], swapped[i+1] = swapped[i+1], swapped[i]
 		s := &sequence{ids: swapped}
-		r := m.Run(s, c.Program())
+		r := m.Run(s, body)
 		require.False(t, s.fail, "not possible after a swap of\n  %s\n  %s", names[i], names[i+1])
 		require.Nil(t, r.Failure)
 		require.Equal(t, want, traces.Of(m), "another trace after a swap of\n  %s\n  %s", names[i], names[i+1])

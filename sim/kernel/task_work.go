@@ -3,7 +3,7 @@ package kernel
 import "dmasim/sim"
 
 // TaskWorkAdd is task_work_add: fn will run in the target's context, when the target
-// next calls RunTaskWork. It returns false (-ESRCH) if the target is exiting. Any
+// next waits (WaitTaskWork) or exits. It returns false (-ESRCH) if the target is exiting. Any
 // context may call it.
 func (t *Task) TaskWorkAdd(target *Task, fn func(*Task)) bool {
 	t.Step(sim.Op{Verb: "task_work_add", Obj: &target.twork})
