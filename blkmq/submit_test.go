@@ -93,7 +93,7 @@ func TestConformance(t *testing.T) {
 				require.Equal(t, []kernel.Errno{kernel.OK, kernel.OK}, d.ended)
 				require.Zero(t, d.Tags.InUse())
 			})
-			fails(t, sim.Deadlock, "nobody can wake init", func(k *kernel.Task) {
+			fails(t, sim.LostWakeup, "init waits for", func(k *kernel.Task) {
 				d := newDisk(k, 1)
 				d.SubmitBio(k, d.bio())
 				d.SubmitBio(k, d.bio())

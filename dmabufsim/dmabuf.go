@@ -11,15 +11,15 @@ import (
 // Bus is what the buffers of a run share: memory, and the counter of fence
 // contexts.
 type Bus struct {
-	Memory   *hw.Memory
-	contexts uint64
-	buffers  []*DmaBuf
+	Memory  *hw.Memory
+	fences  *fenceCore
+	buffers []*DmaBuf
 }
 
 // NewBus returns an empty system and registers its auditor: at the end of a run no
 // buffer or reservation lock may be held.
 func NewBus(t *kernel.Task) *Bus {
-	b := &Bus{Memory: &hw.Memory{}}
+	b := &Bus{Memory: &hw.Memory{}, fences: fenceSystem(t)}
 	t.Machine().Audit(b.audit)
 	return b
 }
@@ -91,8 +91,7 @@ func (b *Bus) Export(t *kernel.Task, name string, size uint64, ops Ops) *DmaBuf 
 
 // FenceContextAlloc is dma_fence_context_alloc(1): a new timeline.
 func (d *DmaBuf) FenceContextAlloc() uint64 {
-	d.bus.contexts++
-	return d.bus.contexts
+	return d.bus.fences.alloc(1)
 }
 
 // Get is get_dma_buf: the caller has a reference already, or an fd.

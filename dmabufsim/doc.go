@@ -17,15 +17,27 @@
 // is checked by the hardware underneath: once the exporter has waited for the
 // fences, a DMA to the old pages is stale.
 //
-// Lock order:
+// Taking the lock of a fence, what is done under it, and giving it up are one operation as
+// long as no callback, and no op of the driver, has operations of its own. So a signal is
+// one operation, and a wait without timeout and signals is one.
 //
-//	dma_resv lock
-//	    (allocation with GFP_KERNEL is allowed under it)
+// Lock order, which lockdep is told when the first fence or reservation object is made:
+//
+//	mmap_lock
+//	    reservation_ww_class acquire context
+//	        dma_resv lock
+//	            fs_reclaim: allocation with GFP_KERNEL
+//	                i_mmap_rwsem
+//	                MMU notifiers: any allocation that may sleep
+//	                    waiting for a fence
+//
+// Code between [BeginSignalling] and [EndSignalling] comes after all of it. A reservation object
+// that is Strict begins such a section by itself.
 //
 // # Left out
 //
-// Static importers and pinning; CPU access and mmap; callbacks, deadlines, arrays
-// and chains of fences; poll and sync_file; interruption and timeouts of waits. The
-// reference count of a fence is not a scheduling point. The release of a buffer
+// Static importers and pinning; CPU access and mmap; poll and sync_file; the collection of
+// signalled nodes while a chain of fences is walked. Taking and dropping a reference of a fence
+// are no scheduling points; taking one from a list that is not locked is. The release of a buffer
 // after its last put runs in a task of its own, as a deferred fput does.
 package dmabufsim

@@ -1,9 +1,14 @@
 package dmabufsim
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"dmasim/internal/simtest"
+	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 )
@@ -15,7 +20,7 @@ type conformanceCase struct {
 }
 
 func TestConformance(t *testing.T) {
-	for _, group := range [][]conformanceCase{fenceCases, resvCases, bufferCases} {
+	for _, group := range [][]conformanceCase{fenceCases, callbackCases, waitCases, signallingCases, resvCases, resvReaderCases, bufferCases} {
 		for _, c := range group {
 			t.Run(c.name, c.check)
 		}
@@ -27,6 +32,37 @@ var (
 	on                               = simtest.On[*kernel.Task](kernel.Boot)
 	passes, fails, always, sometimes = on.Passes, on.Fails, on.Always, on.Sometimes
 )
+
+// outcomes collects what the runs of all interleavings say, and fails the test if one
+// of them fails.
+func outcomes(t *testing.T, body func(k *kernel.Task, say func(format string, args ...any))) map[string]bool {
+	t.Helper()
+	m := sim.NewMachine()
+	m.StepLimit = 500
+	defer m.Close()
+	out := map[string]bool{}
+	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
+	for {
+		said := ""
+		r := m.Run(s, on.Body(func(k *kernel.Task) {
+			body(k, func(format string, args ...any) { said = fmt.Sprintf(format, args...) })
+		}))
+		require.Nil(t, r.Failure, "%v", r.Failure)
+		out[said] = true
+		if s.Done(r) {
+			continue
+		}
+		return out
+	}
+}
+
+func set(ss ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, s := range ss {
+		m[s] = true
+	}
+	return m
+}
 
 // testFence is a fence as a driver has one.
 type testFence struct {
@@ -40,6 +76,18 @@ func newFence(k *kernel.Task, context, seqno uint64) *testFence {
 	f.Init(k, &f.Mem, "test", context, seqno)
 	return f
 }
+
+// newFenceOf is newFence of a driver that has more than names.
+func newFenceOf(k *kernel.Task, ops FenceOps, lock *kernel.Spinlock) *testFence {
+	f := &testFence{}
+	k.Alloc(kernel.GFP_KERNEL, &f.Mem, "fence")
+	ops.DriverName, ops.TimelineName = named.DriverName, func(*Fence) string { return "test" }
+	f.InitOps(k, &f.Mem, &ops, lock, 1, 1)
+	return f
+}
+
+// step is an operation that touches nothing: others may come in.
+func step(k *kernel.Task) { k.Step(sim.Op{Verb: "step"}) }
 
 // inert is an exporter of which nothing is asked.
 type inert struct{ released kernel.Ctx }

@@ -38,17 +38,14 @@ func NewMoving(t *kernel.Task, b *Bus, name string, n int) *Moving {
 // Backing is where the contents of the buffer are now, for oracles.
 func (m *Moving) Backing() []*hw.Page { return m.contents }
 
-// MapDmaBuf maps the current backing, as one segment.
+// MapDmaBuf maps the current backing, as few segments as it can.
 func (m *Moving) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*SgTable, kernel.Errno) {
-	base := a.Dev.Map(t.Task, m.pages)
-	return &SgTable{Segments: []hw.Segment{{Addr: base, Len: len(m.pages) * hw.PageSize}}, Pages: m.pages}, kernel.OK
+	return &SgTable{Segments: a.Dev.Map(t.Task, m.pages, dir), Pages: m.pages}, kernel.OK
 }
 
 // UnmapDmaBuf takes the mapping away from the device.
 func (m *Moving) UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction) {
-	for _, s := range sgt.Segments {
-		a.Dev.Unmap(t.Task, s.Addr, s.Len/hw.PageSize)
-	}
+	a.Dev.Unmap(t.Task, sgt.Segments)
 }
 
 // Release gives the pages back.

@@ -24,7 +24,7 @@ type toy struct {
 func (i *toy) MoveNotify(k *kernel.Task, a *Attachment) { i.moved(k, i) }
 
 // read transfers the first sector to the device.
-func (i *toy) read(k *kernel.Task) hw.Stamp {
+func (i *toy) read(k *kernel.Task) hw.Data {
 	resv := &i.a.Buf.Resv
 	resv.Lock(k, nil)
 	if i.sgt == nil {
@@ -34,10 +34,9 @@ func (i *toy) read(k *kernel.Task) hw.Stamp {
 	sgt := i.sgt
 	i.busy.Update(k, func(n int) int { return n + 1 })
 	resv.Unlock(k)
-	data := make([]hw.Stamp, 1)
-	i.a.Dev.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: sgt.Segments[0].Addr, Len: hw.SectorSize}}, data)
+	data := i.a.Dev.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: sgt.Segments[0].Addr, Len: hw.SectorSize}}, nil)
 	i.busy.Update(k, func(n int) int { return n - 1 })
-	return data[0]
+	return data
 }
 
 func (i *toy) unmap(k *kernel.Task) {
@@ -88,7 +87,7 @@ func moving(readers int, moved func(k *kernel.Task, i *toy), set func(m *Moving)
 		i.a, _ = m.Buf.DynamicAttach(k, hw.NewIOMMU(k.Task, "dev0"), i, nil)
 		for range readers {
 			k.Go("reader", func(k *kernel.Task) {
-				if s := i.read(k); s != (hw.Stamp{Source: "vram"}) {
+				if s := i.read(k); !s.Equal(hw.Bytes("vram", 0, hw.SectorSize)) {
 					k.Fail(hw.DataCorruption, "read %v", s)
 				}
 			})
@@ -147,22 +146,17 @@ func TestMoveAlone(t *testing.T) {
 	passes(t, func(k *kernel.Task) {
 		bus := NewBus(k)
 		m := NewMoving(k, bus, "vram", 2)
-		hw.SetSector(m.Backing(), 9, hw.Stamp{Source: "drive", Block: 4, Gen: 1})
+		hw.Poke(m.Backing(), 4700, hw.Bytes("drive", 4, 100))
 		for n := 1; n <= 3; n++ {
 			old := m.Backing()
-			var want []hw.Stamp
-			for i := range 2 * hw.SectorsPerPage {
-				want = append(want, hw.Sector(old, i))
-			}
+			want := hw.Peek(old, 0, 2*hw.PageSize)
 			m.Move(k)
 			require.NotEqual(t, old[0].PFN, m.Backing()[0].PFN)
-			for i, s := range want {
-				require.Equal(t, s, hw.Sector(m.Backing(), i), "moves keep contents")
-			}
+			require.Equal(t, want, hw.Peek(m.Backing(), 0, 2*hw.PageSize), "moves keep contents")
 			require.Equal(t, "evicted", old[0].Owner)
 			require.Len(t, bus.Memory.Owned("evicted"), 2*n)
 			require.Len(t, bus.Memory.Owned("vram"), 2)
-			require.Equal(t, "evicted", hw.Sector(old, 0).Source)
+			require.Equal(t, hw.Bytes("evicted", 0, 2*hw.PageSize), hw.Peek(old, 0, 2*hw.PageSize))
 		}
 		require.False(t, m.Buf.Resv.Held(k))
 		m.Buf.Put(k)
@@ -179,7 +173,7 @@ func TestMovesInParallel(t *testing.T) {
 		k.Go("one", m.Move)
 		k.Go("two", m.Move)
 		k.Explore()
-		if s := hw.Sector(m.Backing(), 0); s.Source != "vram" {
+		if s := hw.Peek(m.Backing(), 0, hw.PageSize); !s.Equal(hw.Bytes("vram", 0, hw.PageSize)) {
 			k.Fail(hw.DataCorruption, "the buffer holds %v", s)
 		}
 		m.Buf.Put(k)
@@ -203,9 +197,7 @@ func TestMovingMap(t *testing.T) {
 			size += s.Len
 		}
 		require.EqualValues(t, m.Buf.Size, size)
-		data := make([]hw.Stamp, size/hw.SectorSize)
-		dev.DMA(k.Task, hw.ToDevice, sgt.Segments, data)
-		require.Equal(t, hw.Stamp{Source: "vram", Block: 23}, data[23])
+		require.Equal(t, hw.Bytes("vram", 0, size), dev.DMA(k.Task, hw.ToDevice, sgt.Segments, nil))
 		a.Unmap(k, sgt, hw.Bidirectional)
 		require.Zero(t, dev.Mapped())
 		m.Buf.Resv.Unlock(k)

@@ -20,35 +20,77 @@ var usageNames = [...]string{"KERNEL", "WRITE", "READ", "BOOKKEEP"}
 
 func (u Usage) String() string { return usageNames[u] }
 
-// Resv is struct dma_resv (drivers/dma-buf/dma-resv.c).
-type Resv struct {
-	lock   kernel.WWMutex
-	list   sim.Object
-	fences []resvFence
-	max    int
+// UsageRW is dma_resv_usage_rw: what a new reader or writer waits for.
+func UsageRW(write bool) Usage {
+	if write {
+		return UsageRead
+	}
+	return UsageWrite
 }
 
-type resvFence struct {
-	fence *Fence
-	usage Usage
+// Resv is struct dma_resv (drivers/dma-buf/dma-resv.c).
+type Resv struct {
+	// Strict takes whoever is the first to publish a fence to be on its signalling path as
+	// long as the lock is held: from AddFence on to Unlock nothing must be done that the
+	// contract forbids there. It is for drivers that submit the work after AddFence. Others
+	// have submitted it before, and of them it would be a false alarm.
+	Strict bool
+
+	lock kernel.WWMutex
+	list sim.Object // the pointer, and what is in the list
+
+	fences *resvList // nil until the first reserve
+
+	system *fenceCore
+	opened bool // a signalling section of the holder, see Strict
+	cookie bool
+}
+
+func resvClass(t *kernel.Task) *kernel.WWClass {
+	return t.WWClass("reservation_ww_class", kernel.WaitDie)
 }
 
 // Init is dma_resv_init.
 func (r *Resv) Init(t *kernel.Task, name string) {
-	r.lock.Init(t, nil, name)
+	r.lock.Init(t, nil, resvClass(t), name)
 	t.Own(&r.list, "dma_resv list", name+".fences")
+	r.system = fenceSystem(t)
+	r.system.resvs = append(r.system.resvs, r)
 }
 
 // Lock is dma_resv_lock: OK without a context, otherwise also EALREADY or EDEADLK.
 func (r *Resv) Lock(t *kernel.Task, ctx *kernel.AcquireCtx) kernel.Errno { return r.lock.Lock(t, ctx) }
 
-// Trylock is dma_resv_trylock.
+// LockSlow is dma_resv_lock_slow: after EDEADLK, with nothing of the context locked.
+func (r *Resv) LockSlow(t *kernel.Task, ctx *kernel.AcquireCtx) { r.lock.LockSlow(t, ctx) }
+
+// LockInterruptible is dma_resv_lock_interruptible: also EINTR.
+func (r *Resv) LockInterruptible(t *kernel.Task, ctx *kernel.AcquireCtx) kernel.Errno {
+	return r.lock.LockInterruptible(t, ctx)
+}
+
+// LockSlowInterruptible is dma_resv_lock_slow_interruptible: OK or EINTR.
+func (r *Resv) LockSlowInterruptible(t *kernel.Task, ctx *kernel.AcquireCtx) kernel.Errno {
+	return r.lock.LockSlowInterruptible(t, ctx)
+}
+
+// LockingCtx is dma_resv_locking_ctx: the context that the lock was taken with, nil without
+// one.
+func (r *Resv) LockingCtx(t *kernel.Task) *kernel.AcquireCtx { return r.lock.LockingCtx(t) }
+
+// Trylock is dma_resv_trylock: without a context.
 func (r *Resv) Trylock(t *kernel.Task) bool { return r.lock.Trylock(t) }
 
 // Unlock is dma_resv_unlock. As with CONFIG_DEBUG_MUTEXES, it throws slots away that
 // were reserved and not used.
 func (r *Resv) Unlock(t *kernel.Task) {
-	r.max = len(r.fences)
+	if r.fences != nil && r.lock.Held(t) {
+		r.fences.max = len(r.fences.entries)
+	}
+	if r.opened {
+		r.opened = false
+		EndSignalling(t, r.cookie)
+	}
 	r.lock.Unlock(t)
 }
 
@@ -62,110 +104,17 @@ func (r *Resv) AssertHeld(t *kernel.Task, who string) {
 	}
 }
 
-// ReserveFences is dma_resv_reserve_fences: room for n more fences, good until the
-// lock is dropped. ENOMEM leaves the object as it was. Reservations do not add up.
-func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
-	r.AssertHeld(t, "dma_resv_reserve_fences")
-	if n == 0 {
-		t.Warn("dma_resv_reserve_fences: no slots asked for")
-		return kernel.EINVAL
-	}
-	if r.max > 0 && len(r.fences)+n <= r.max {
-		return kernel.OK
-	}
-	if err := t.MayFail(kernel.GFP_KERNEL, "dma_resv_list"); err != kernel.OK {
-		return err
-	}
-	grown := max(len(r.fences)+n, 2*r.max, 4)
-	kept := r.fences[:0:0]
-	t.Touch(&r.list, sim.Write)
-	for _, f := range r.fences {
-		t.Touch(&f.fence.obj, sim.Read)
-		if f.fence.signaled {
-			f.fence.Put(t)
-		} else {
-			kept = append(kept, f)
-		}
-	}
-	r.fences, r.max = kept, grown
-	return kernel.OK
-}
-
-// AddFence is dma_resv_add_fence: needs the lock and a reserved slot, and takes a
-// reference. From here on others can see the fence. An older fence of the same
-// context with the same or a weaker usage is replaced, and so is a signalled one.
-func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
-	r.AssertHeld(t, "dma_resv_add_fence")
-	t.Step(sim.Op{Verb: "dma_resv_add_fence", Obj: &r.list})
-	f.Get(t)
-	for i, old := range r.fences {
-		same := old.fence.Context == f.Context && old.usage >= u && (old.fence == f || f.later(old.fence))
-		t.Touch(&old.fence.obj, sim.Read)
-		if same || old.fence.signaled {
-			r.fences[i] = resvFence{f, u}
-			old.fence.Put(t)
-			return
-		}
-	}
-	if len(r.fences) >= r.max {
-		t.BUG("dma_resv_add_fence: no slot was reserved (%d fences, room for %d)", len(r.fences), r.max)
-	}
-	r.fences = append(r.fences, resvFence{f, u})
-}
-
-// Wait is dma_resv_wait_timeout without a timeout, uninterruptible, as the holder of
-// the lock calls it: it returns when every fence of the usage, and of all stronger
-// ones, has signalled.
-func (r *Resv) Wait(t *kernel.Task, u Usage) {
-	t.MightSleep("dma_resv_wait_timeout", "")
-	t.Touch(&r.list, sim.Read)
-	for _, e := range append([]resvFence(nil), r.fences...) {
-		if e.usage > u {
-			continue
-		}
-		t.Touch(&e.fence.obj, sim.Read)
-		if e.fence.signaled {
-			continue
-		}
-		f := e.fence.Get(t)
-		f.Wait(t)
-		f.Put(t)
-	}
-}
-
-// fencesOf is dma_resv_get_fences as the holder of the lock calls it: the unsignalled
-// fences of the usage and of all stronger ones, with a reference of each.
-func (r *Resv) fencesOf(t *kernel.Task, u Usage) []*Fence {
-	t.Touch(&r.list, sim.Read)
-	var out []*Fence
-	for _, e := range r.fences {
-		if e.usage > u {
-			continue
-		}
-		t.Touch(&e.fence.obj, sim.Read)
-		if !e.fence.signaled {
-			out = append(out, e.fence.Get(t))
-		}
-	}
-	return out
-}
-
-// TestSignaled is dma_resv_test_signaled.
-func (r *Resv) TestSignaled(t *kernel.Task, u Usage) bool {
-	t.Step(sim.Op{Verb: "dma_resv_test_signaled", Obj: &r.list, Class: sim.Read})
-	for _, e := range r.fences {
-		t.Touch(&e.fence.obj, sim.Read)
-		if e.usage <= u && !e.fence.signaled {
-			return false
-		}
-	}
-	return true
-}
-
 // fini is dma_resv_fini: drops all references.
 func (r *Resv) fini(t *kernel.Task) {
-	for _, e := range r.fences {
-		e.fence.Put(t)
+	if r.lock.Locked() {
+		t.Warn("dma_resv_fini: the lock is held")
 	}
+	r.fences.free(t)
 	r.fences = nil
+	for i, u := range r.system.resvs {
+		if u == r {
+			r.system.resvs = append(r.system.resvs[:i:i], r.system.resvs[i+1:]...)
+			break
+		}
+	}
 }

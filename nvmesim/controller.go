@@ -45,19 +45,43 @@ func newController(t *kernel.Task, name string) *Controller {
 	return c
 }
 
-// Block is what the drive holds at an LBA.
-func (c *Controller) Block(lba uint64) hw.Stamp {
-	if p, ok := c.blocks[lba/hw.SectorsPerPage]; ok && p.written[lba%hw.SectorsPerPage] {
-		return p.stamps[lba%hw.SectorsPerPage]
+// Blocks is what the drive holds in n blocks from an LBA on: at first, bytes of its own.
+func (c *Controller) Blocks(lba uint64, n int) hw.Data {
+	data := make(hw.Data, 0, 1)
+	for n > 0 {
+		at := int(lba % hw.SectorsPerPage)
+		m := min(n, hw.SectorsPerPage-at)
+		if p, ok := c.blocks[lba/hw.SectorsPerPage]; ok {
+			data = p.contents.Read(data, at*LogicalBlock, m*LogicalBlock)
+		} else {
+			data = data.Append(hw.Bytes(c.Name, lba*LogicalBlock, m*LogicalBlock))
+		}
+		lba += uint64(m)
+		n -= m
 	}
-	return hw.Stamp{Source: c.Name, Block: lba}
+	return data
+}
+
+// write replaces blocks from an LBA on, which were touched.
+func (c *Controller) write(lba uint64, data hw.Data) {
+	for off, length := 0, data.Len(); off < length; {
+		at := int(lba % hw.SectorsPerPage)
+		n := min(length-off, (hw.SectorsPerPage-at)*LogicalBlock)
+		p := c.blocks[lba/hw.SectorsPerPage]
+		p.contents.Write(at*LogicalBlock, data.Slice(off, n))
+		for i := range n / LogicalBlock {
+			p.written[at+i] = true
+		}
+		lba += uint64(n / LogicalBlock)
+		off += n
+	}
 }
 
 // page is a range of blocks that was touched.
 type page struct {
-	obj     sim.Object
-	stamps  [hw.SectorsPerPage]hw.Stamp
-	written [hw.SectorsPerPage]bool
+	obj      sim.Object
+	contents hw.Contents
+	written  [hw.SectorsPerPage]bool
 }
 
 // touch declares an access to the blocks from first on.
@@ -68,6 +92,7 @@ func (c *Controller) touch(t *kernel.Task, first uint64, blocks int, class sim.C
 		if !ok {
 			p = &page{}
 			t.OwnPart(&p.obj, &c.media, n, "blocks", c.Name+" blocks")
+			p.contents.Write(0, hw.Bytes(c.Name, n*hw.PageSize, hw.PageSize))
 			c.blocks[n] = p
 		}
 		t.Touch(&p.obj, class)
@@ -87,24 +112,19 @@ func (c *Controller) submit(t *kernel.Task, cmd command) {
 // execute transfers the data and posts the completion.
 func (c *Controller) execute(t *kernel.Task, cmd command) {
 	segs := walk(cmd.prp1, cmd.prp2, cmd.length)
-	data := make([]hw.Stamp, cmd.length/hw.SectorSize)
+	n := cmd.length / LogicalBlock
+	var data hw.Data
 	if cmd.dir == hw.FromDevice {
-		c.touch(t, cmd.lba, len(data), sim.Read)
-		for i := range data {
-			data[i] = c.Block(cmd.lba + uint64(i))
-		}
+		c.touch(t, cmd.lba, n, sim.Read)
+		data = c.Blocks(cmd.lba, n)
 	}
 	if t.Tracing() {
 		t.At("", fmt.Sprintf("%s: DMA at %#x%s", cmd.opcode(), uint64(cmd.prp1), c.IOMMU.Describe(cmd.prp1)))
 	}
-	c.IOMMU.DMA(t.Task, cmd.dir, segs, data)
+	data = c.IOMMU.DMA(t.Task, cmd.dir, segs, data)
 	if cmd.dir == hw.ToDevice {
-		c.touch(t, cmd.lba, len(data), sim.Write)
-		for i, s := range data {
-			lba := cmd.lba + uint64(i)
-			p := c.blocks[lba/hw.SectorsPerPage]
-			p.stamps[lba%hw.SectorsPerPage], p.written[lba%hw.SectorsPerPage] = s, true
-		}
+		c.touch(t, cmd.lba, n, sim.Write)
+		c.write(cmd.lba, data)
 	}
 	t.Step(sim.Op{Verb: "post completion", Obj: &c.sq, Class: submission})
 	t.Interrupt("irq "+c.Name, func(t *kernel.Task) {

@@ -13,8 +13,8 @@
 // CMP-1). The controller takes three operations for a command: it fetches it (and
 // works out its pages), transfers the data through the IOMMU, and posts the
 // completion. Each command is a task of its own, so commands overtake each other as
-// the strategy likes. The drive's blocks are kept as stamps (package hw), only those
-// that were written.
+// the strategy likes. The drive's blocks are kept as contents of package hw, only those
+// that were touched.
 //
 // # Left out
 //

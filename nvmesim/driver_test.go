@@ -21,9 +21,8 @@ func TestDmaMapArray(t *testing.T) {
 			array := w.tok.m.Private.([]hw.BusAddr)
 			require.Len(t, array, len(w.exp.pages))
 			for i, a := range array {
-				data := make([]hw.Stamp, hw.SectorsPerPage)
-				w.ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: a, Len: hw.PageSize}}, data)
-				require.EqualValues(t, i*hw.SectorsPerPage, data[0].Block)
+				data := w.ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: a, Len: hw.PageSize}}, nil)
+				require.Equal(t, hw.Bytes("vram", uint64(i)*hw.PageSize, hw.PageSize), data)
 			}
 			w.teardown(k)
 			require.Nil(t, w.tok.m.Sgt)

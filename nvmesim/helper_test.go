@@ -41,26 +41,23 @@ type scattered struct {
 	fail     kernel.Errno
 }
 
-func (s *scattered) MapDmaBuf(k *kernel.Task, a *dmabufsim.Attachment, _ hw.Direction) (*dmabufsim.SgTable, kernel.Errno) {
+func (s *scattered) MapDmaBuf(k *kernel.Task, a *dmabufsim.Attachment, dir hw.Direction) (*dmabufsim.SgTable, kernel.Errno) {
 	if s.fail != kernel.OK {
 		return nil, s.fail
 	}
 	sgt := &dmabufsim.SgTable{Pages: s.pages}
 	first := 0
 	for _, n := range s.segments {
-		a.Dev.Map(k.Task, s.pages[:1]) // a hole in the bus addresses
-		base := a.Dev.Map(k.Task, s.pages[first:first+n])
-		a.Dev.Unmap(k.Task, base-hw.PageSize, 1)
-		sgt.Segments = append(sgt.Segments, hw.Segment{Addr: base, Len: n * hw.PageSize})
+		hole := a.Dev.Map(k.Task, s.pages[:1], dir) // in the bus addresses
+		sgt.Segments = append(sgt.Segments, a.Dev.Map(k.Task, s.pages[first:first+n], dir)...)
+		a.Dev.Unmap(k.Task, hole)
 		first += n
 	}
 	return sgt, kernel.OK
 }
 
 func (s *scattered) UnmapDmaBuf(k *kernel.Task, a *dmabufsim.Attachment, sgt *dmabufsim.SgTable, _ hw.Direction) {
-	for _, g := range sgt.Segments {
-		a.Dev.Unmap(k.Task, g.Addr, g.Len/hw.PageSize)
-	}
+	a.Dev.Unmap(k.Task, sgt.Segments)
 }
 
 func (s *scattered) Release(*kernel.Task) {}

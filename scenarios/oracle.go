@@ -18,37 +18,38 @@ import (
 // defined result and are not issued by scenarios.
 type reference struct {
 	w      *world
-	buffer []hw.Stamp
-	blocks map[uint64]hw.Stamp
+	buffer hw.Data
+	blocks map[uint64]hw.Data // by LBA, those that were written
 }
 
 func newReference(w *world) *reference {
-	r := &reference{w: w, blocks: map[uint64]hw.Stamp{}}
 	pages := w.exp.Backing()
-	for i := range len(pages) * hw.SectorsPerPage {
-		r.buffer = append(r.buffer, hw.Sector(pages, i))
-	}
-	return r
+	return &reference{w: w, blocks: map[uint64]hw.Data{}, buffer: hw.Peek(pages, 0, len(pages)*hw.PageSize)}
 }
 
-func (r *reference) block(lba uint64) hw.Stamp {
-	if s, ok := r.blocks[lba]; ok {
-		return s
+// drive is n blocks of the drive from an LBA on.
+func (r *reference) drive(lba uint64, n int) hw.Data {
+	data := make(hw.Data, 0, 1)
+	for b := lba; b < lba+uint64(n); b++ {
+		if d, ok := r.blocks[b]; ok {
+			data = data.Append(d)
+		} else {
+			data = data.Append(hw.Data{{Source: r.w.ctrl.Name, Byte: b * sector, Len: sector}})
+		}
 	}
-	return hw.Stamp{Source: r.w.ctrl.Name, Block: lba}
+	return data
 }
 
 // transferred notes a completed transfer and checks that it happened.
 func (r *reference) transferred(t *kernel.Task, x transfer) {
-	for i := range x.n {
-		b := uint64(x.lba + i)
-		if x.write {
-			r.blocks[b] = r.buffer[x.at+i]
-		} else {
-			r.buffer[x.at+i] = r.block(b)
+	if x.write {
+		for i := range x.n {
+			r.blocks[uint64(x.lba+i)] = r.buffer.Slice((x.at+i)*sector, sector)
 		}
+	} else {
+		r.buffer = r.buffer.Overwrite(x.at*sector, r.drive(uint64(x.lba), x.n))
 	}
-	f := r.checkBuffer(x.at, x.n)
+	f := r.checkBuffer(x.at*sector, x.n*sector)
 	if f == nil {
 		f = r.checkBlocks(uint64(x.lba), x.n)
 	}
@@ -59,7 +60,7 @@ func (r *reference) transferred(t *kernel.Task, x transfer) {
 
 // checkAll compares everything with what it must hold, when nothing is in flight.
 func (r *reference) checkAll(t *kernel.Task) {
-	f := r.checkBuffer(0, len(r.buffer))
+	f := r.checkBuffer(0, r.buffer.Len())
 	for _, b := range r.w.ctrl.Written() {
 		if f == nil {
 			f = r.checkBlocks(b, 1)
@@ -70,33 +71,34 @@ func (r *reference) checkAll(t *kernel.Task) {
 	}
 }
 
-// checkBuffer compares n sectors of the buffer, where it is now.
+// checkBuffer compares n bytes of the buffer, where it is now.
 func (r *reference) checkBuffer(first, n int) *sim.Failure {
-	for i := first; i < first+n; i++ {
-		if got, want := hw.Sector(r.w.exp.Backing(), i), r.buffer[i]; got != want {
-			return &sim.Failure{Kind: hw.DataCorruption, Message: fmt.Sprintf("sector %d of the buffer holds %s, not %s", i, got, want)}
-		}
-	}
-	return nil
+	return compare("the buffer", first, hw.Peek(r.w.exp.Backing(), first, n), r.buffer.Slice(first, n))
 }
 
 // checkBlocks compares n blocks of the drive.
 func (r *reference) checkBlocks(first uint64, n int) *sim.Failure {
-	for b := first; b < first+uint64(n); b++ {
-		if got, want := r.w.ctrl.Block(b), r.block(b); got != want {
-			return &sim.Failure{Kind: hw.DataCorruption, Message: fmt.Sprintf("block %d of the drive holds %s, not %s", b, got, want)}
-		}
+	return compare("the drive", int(first)*sector, r.w.ctrl.Blocks(first, n), r.drive(first, n))
+}
+
+// compare tells the first byte that is wrong in data which begins at byte first of the
+// whole.
+func compare(what string, first int, got, want hw.Data) *sim.Failure {
+	i := got.Diff(want)
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &sim.Failure{Kind: hw.DataCorruption,
+		Message: fmt.Sprintf("byte %d of %s is %s, not %s", first+i, what, got.From(i), want.From(i))}
 }
 
 // strangers checks that pages which were given away hold what their owner put there.
 func (r *reference) strangers() *sim.Failure {
 	for _, p := range r.w.bus.Memory.Owned(r.w.exp.NewOwner) {
-		for i := range hw.SectorsPerPage {
-			if s := hw.Sector([]*hw.Page{p}, i); s.Source != p.Owner {
+		for _, d := range hw.Peek([]*hw.Page{p}, 0, hw.PageSize) {
+			if d.Source != p.Owner {
 				return &sim.Failure{Kind: hw.DataCorruption,
-					Message: fmt.Sprintf("page %#x of %q holds %s", p.PFN, p.Owner, s)}
+					Message: fmt.Sprintf("page %#x of %q holds %s", p.PFN, p.Owner, d)}
 			}
 		}
 	}

@@ -76,8 +76,8 @@ func (w *world) teardown(t *kernel.Task) {
 	w.exp.Buf.Put(t)
 }
 
-// page is the number of sectors of a page.
-const page = hw.SectorsPerPage
+// page is the number of sectors of a page, sector that of bytes of a sector.
+const page, sector = hw.SectorsPerPage, hw.SectorSize
 
 // transfer is one read from the drive into the buffer, or write from the buffer to the
 // drive: n sectors, from sector at of the buffer, and from sector lba of the drive.

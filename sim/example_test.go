@@ -139,8 +139,8 @@ func ExampleOwned() {
 	}
 	// Output:
 	// deadlock: ab waits for take b held by ba; ba waits for take a held by ab
-	// ab (task 1) is blocked: take b, held by ba (task 2)
-	// ba (task 2) is blocked: take a, held by ab (task 1)
+	// INFO: ab (task 1) is blocked: take b, held by ba (task 2)
+	// INFO: ba (task 2) is blocked: take a, held by ab (task 1)
 }
 
 // An operation that reaches a second object says so, as soon as it is granted.

@@ -9,6 +9,9 @@ type Kind string
 const (
 	// Deadlock: no task can take a step, and at least one has not ended.
 	Deadlock Kind = "deadlock"
+	// LostWakeup: a task waits for something that nobody holds, and no other task is left
+	// that could bring it about.
+	LostWakeup Kind = "lost-wakeup"
 	// Stall: only a timer that exists for recovery could make the run go on.
 	Stall Kind = "stall"
 	// Livelock: the step bound was reached, or a retry limit.
@@ -25,6 +28,9 @@ const (
 	Misuse Kind = "misuse"
 )
 
+// Hangs tells whether the kind says that tasks are blocked for ever.
+func (k Kind) Hangs() bool { return k == Deadlock || k == LostWakeup || k == Stall }
+
 // Failure is what a run found.
 type Failure struct {
 	Kind    Kind
@@ -37,6 +43,8 @@ type Failure struct {
 	// Detail has further lines: the blocked tasks of a deadlock, the stack of a
 	// panic.
 	Detail []string
+
+	hung []hung
 }
 
 func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
@@ -46,22 +54,34 @@ type unwind struct{}
 
 // Fail ends the run with a failure of the given kind. It does not return.
 func (t *Task) Fail(kind Kind, format string, args ...any) {
-	t.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Task: t})
+	t.FailWith(kind, nil, format, args...)
+}
+
+// FailWith is Fail with lines of detail.
+func (t *Task) FailWith(kind Kind, detail []string, format string, args ...any) {
+	t.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Task: t, Detail: detail})
 	panic(unwind{})
 }
 
 // Warn records a warning. The run goes on; if it finds nothing worse, the first
 // warning is its failure.
-func (t *Task) Warn(format string, args ...any) {
+func (t *Task) Warn(format string, args ...any) { t.Flag(Warn, nil, format, args...) }
+
+// Flag is Warn for a finding of another kind: something that is wrong, and that the run
+// survives.
+func (t *Task) Flag(kind Kind, detail []string, format string, args ...any) {
 	m := t.m
-	if m.dead {
+	if m.dead || m.warning != nil && !m.tracing {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
 	if m.warning == nil {
-		m.warning = &Failure{Kind: Warn, Message: msg, Task: t}
+		m.warning = &Failure{Kind: kind, Message: msg, Task: t, Detail: detail}
 	}
-	t.Stress("", "WARN: "+msg)
+	if kind == Warn {
+		msg = "WARN: " + msg
+	}
+	t.Stress("", msg)
 }
 
 func (m *Machine) fail(f *Failure) {

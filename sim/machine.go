@@ -39,9 +39,11 @@ type Machine struct {
 	broken  bool
 	// abandoned is set by Point.Abandon.
 	abandoned bool
-	hide      map[uint64]bool
-	exposed   []uint64
-	from, to  int // the events of the explored phase
+	// autopsy is set while the tasks of a run that hangs are ended.
+	autopsy  bool
+	hide     map[uint64]bool
+	exposed  []uint64
+	from, to int // the events of the explored phase
 
 	steps, quiet, choices, branching int
 
@@ -54,9 +56,12 @@ type Machine struct {
 	failure  *Failure
 	warning  *Failure
 	audits   []func() *Failure
+	draws    []func()
+	drawing  bool // the first task runs, and no other, see Task.Draw
 	point    Point
 	result   Result
 	idle     []*worker
+	slab     []Task // room for those that come next
 }
 
 // Result is the outcome of a run. It belongs to the machine, and is valid until
@@ -153,7 +158,12 @@ func (m *Machine) Run(s Strategy, body func(*Task)) *Result {
 	if m.failure == nil && !m.abandoned {
 		m.audit()
 	}
+	m.autopsy = m.tracing && m.failure != nil && len(m.failure.hung) > 0
 	m.unwindAll()
+	if m.autopsy {
+		m.autopsy = false
+		m.failure.addChains()
+	}
 	finished = true
 	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Schedule: m.schedule, Hash: m.hash, Abandoned: m.abandoned}
 	return &m.result
@@ -180,9 +190,11 @@ func (m *Machine) reset(s Strategy) {
 	m.tasks, m.live, m.objects = m.tasks[:0], m.live[:0], m.objects[:0]
 	m.events, m.touched, m.rows = m.events[:0], m.touched[:0], m.rows[:0]
 	m.audits, m.exposed = m.audits[:0], m.exposed[:0]
+	clear(m.draws)
+	m.draws, m.drawing = m.draws[:0], false
 	m.phase, m.now, m.dead, m.hash = PhaseSetup, 0, false, 0
 	m.steps, m.quiet, m.choices, m.branching = 0, 0, 0, 0
-	m.schedule = Schedule{}
+	m.schedule = Schedule{Switches: make([]Switch, 0, len(m.schedule.Switches)+8)} // the last one is others' to keep
 	m.failure, m.warning, m.abandoned = nil, nil, false
 	m.point = Point{m: m}
 	if m.StepLimit == 0 {
@@ -191,8 +203,13 @@ func (m *Machine) reset(s Strategy) {
 }
 
 func (m *Machine) newTask(parent *Task, name string, op Op, fn func(*Task)) *Task {
-	t := &Task{Name: name, m: m, parent: parent, fn: fn, op: op, announced: true, index: len(m.tasks), born: len(m.events)}
-	t.key = 0x5eed
+	if len(m.slab) == 0 {
+		m.slab = make([]Task, 8)
+	}
+	t := &m.slab[0]
+	m.slab = m.slab[1:]
+	t.Name, t.m, t.parent, t.fn, t.op, t.announced = name, m, parent, fn, op, true
+	t.index, t.born, t.key = len(m.tasks), len(m.events), 0x5eed
 	if parent != nil {
 		parent.children++
 		t.nth = parent.children
@@ -251,7 +268,7 @@ func (m *Machine) next(cur *Task) *Task {
 		if g := u.op.Guard; g != nil && !g.Ready(u) || u.held || u.timer && !u.racing {
 			continue
 		}
-		if u.parent == nil && m.phase == PhaseExplore {
+		if m.phase == PhaseExplore && (u.parent == nil) != m.drawing {
 			continue
 		}
 		if u == cur {
@@ -346,6 +363,9 @@ func (m *Machine) grant(t *Task) {
 	}
 	m.hash = mix(m.hash, h+uint64(op.Class))
 	m.events = append(m.events, Event{Task: t, Verb: op.Verb, Obj: op.Obj, Class: op.Class, Blocking: op.Guard != nil, Value: -1, Joins: op.Joins})
+	if op.Also != nil {
+		t.Touch(op.Also, Read)
+	}
 	if m.tracing {
 		m.trace(t)
 	}

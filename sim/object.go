@@ -61,6 +61,15 @@ func (t *Task) OwnPart(o, whole *Object, n uint64, typ, name string) {
 	o.hidden = t.m.hide[o.key]
 }
 
+// OwnOf initialises o as the n-th part of the task u: like OwnPart, for what belongs to a
+// task and comes into being when it is first used.
+func (t *Task) OwnOf(o *Object, u *Task, n uint64, typ, name string) {
+	t.Own(o, typ, name)
+	t.objects--
+	o.key = mix(u.key, n|1<<34)
+	o.hidden = t.m.hide[o.key]
+}
+
 // mix folds v into h (the finaliser of a 64-bit multiply-xorshift hash).
 func mix(h, v uint64) uint64 {
 	h ^= v

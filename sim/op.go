@@ -6,6 +6,9 @@ type Op struct {
 	Verb string
 	// Obj is what it is done to; nil for an operation on nothing shared.
 	Obj *Object
+	// Also is another object that Guard reads, nil for none: what can end a wait besides
+	// that which is waited for, such as a signal.
+	Also *Object
 	// Class says how Obj is accessed. For an operation whose outcome decides (a
 	// failed trylock only reads) it is the strongest possibility, and the
 	// operation corrects it with Task.Did once it knows.
@@ -13,7 +16,7 @@ type Op struct {
 	// Guard, if not nil, must be ready before the operation can be granted.
 	Guard Guard
 	// Releases is a promise that can be made of an operation without a guard: just
-	// before it, no operation with a guard on Obj is ever ready. Unlocking a mutex
+	// before it, no operation with a guard on Obj alone is ever ready. Unlocking a mutex
 	// is one. Exploration is right without it, but may have to try whether a lock
 	// could have been taken before an unlock.
 	Releases bool

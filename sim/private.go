@@ -61,6 +61,9 @@ func (m *Machine) pass(t *Task) bool {
 	}
 	m.steps++
 	m.use(op.Obj, t)
+	if op.Also != nil {
+		m.use(op.Also, t)
+	}
 	t.announced, t.passed = false, true
 	m.hash = mix(m.hash, t.key^op.Obj.key+uint64(op.Class))
 	if m.tracing {

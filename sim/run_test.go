@@ -46,8 +46,8 @@ func TestDeadlockNamesCycle(t *testing.T) {
 	require.Equal(t, sim.Deadlock, r.Failure.Kind)
 	require.Equal(t, "ab waits for lock b held by ba; ba waits for lock a held by ab", r.Failure.Message)
 	require.Equal(t, []string{
-		"ab (task 1) is blocked: lock b, held by ba (task 2)",
-		"ba (task 2) is blocked: lock a, held by ab (task 1)",
+		"INFO: ab (task 1) is blocked: lock b, held by ba (task 2)",
+		"INFO: ba (task 2) is blocked: lock a, held by ab (task 1)",
 	}, r.Failure.Detail)
 }
 

@@ -28,6 +28,7 @@ type Task struct {
 	timer     bool
 	racing    bool
 	recovery  bool
+	withdrawn bool
 	deadline  int64
 
 	children, objects int
@@ -35,7 +36,8 @@ type Task struct {
 	label, text string // of the next operation, see At
 	labelled    bool
 
-	passed bool // the last operation was on a hidden object
+	chain  []string // of calls, of a task that hangs
+	passed bool     // the last operation was on a hidden object
 }
 
 // Machine returns the machine that t runs on.
@@ -58,8 +60,8 @@ func (t *Task) Born() int { return t.born }
 // nothing else can run.
 func (t *Task) Quiet() bool { return t.timer && !t.racing }
 
-// Cancelled tells whether t is a timer that was cancelled before it fired.
-func (t *Task) Cancelled() bool { return t.timer && t.done }
+// Cancelled tells whether t is a timer that was cancelled before it fired, or was withdrawn.
+func (t *Task) Cancelled() bool { return t.done && (t.timer || t.withdrawn) }
 
 // Parent is the task that created t, nil for the first one.
 func (t *Task) Parent() *Task { return t.parent }
@@ -129,6 +131,18 @@ func (t *Task) Spawn(name string, op Op, fn func(*Task)) *Task {
 	return n
 }
 
+// Withdraw ends a task that was spawned and whose first operation was not granted yet: a
+// work item that is cancelled. It tells whether it did so. It is part of the operation that
+// by was granted last, which has to be in conflict with the task's first one.
+func (t *Task) Withdraw(by *Task) bool {
+	if t.done || !t.announced || t.w != nil || by.m.dead {
+		return false
+	}
+	t.announced, t.done, t.withdrawn = false, true, true
+	t.m.retire(t)
+	return true
+}
+
 // Join waits until all of the given tasks have ended.
 func (t *Task) Join(tasks ...*Task) {
 	for _, n := range tasks {
@@ -150,7 +164,7 @@ func (t *Task) Step(op Op) {
 		panic(unwind{})
 	}
 	t.op, t.announced = op, true
-	if op.Obj != nil && op.Obj.hidden && m.pass(t) {
+	if op.Obj != nil && op.Obj.hidden && (op.Also == nil || op.Also.hidden) && m.pass(t) {
 		return
 	}
 	if m.pick = m.next(t); m.pick != t {
@@ -162,6 +176,9 @@ func (t *Task) Step(op Op) {
 // switchOut gives control to the machine until t is picked.
 func (t *Task) switchOut() {
 	if !t.w.yield(struct{}{}) || t.m.dead {
+		if t.m.autopsy {
+			t.chain = CallChain()
+		}
 		panic(unwind{})
 	}
 }
@@ -173,6 +190,7 @@ func (t *Task) Did(c Class) {
 	if t.op.Class == c || m.dead {
 		return
 	}
+	t.op.Class = c
 	m.hash = mix(m.hash, uint64(c)+7)
 	if e := m.last(t); e != nil && e.Obj == t.op.Obj { // else it is on a hidden object
 		e.Class = c
@@ -232,6 +250,16 @@ func (t *Task) Choose(n int, what string) int {
 	return v
 }
 
+// Draw has draw called when Explore begins, as an operation of its own before any task
+// starts. It is for what is random about the set-up: what draw chooses is explored. It
+// makes no operation. Only the first task may call it.
+func (t *Task) Draw(draw func()) {
+	if t.parent != nil || t.m.phase != PhaseSetup {
+		t.Fail(Misuse, "Draw is called by the first task, before Explore")
+	}
+	t.m.draws = append(t.m.draws, draw)
+}
+
 // Explore runs the tasks that were created so far, and all that they create, under
 // the strategy, and returns when all of them have ended. Only the first task may
 // call it, once.
@@ -241,6 +269,14 @@ func (t *Task) Explore() {
 		t.Fail(Misuse, "Explore is called once, by the first task")
 	}
 	m.phase, m.from = PhaseExplore, len(m.events)
+	if len(m.draws) > 0 {
+		m.drawing = true
+		t.Step(Op{Verb: "draw"})
+		for _, draw := range m.draws {
+			draw()
+		}
+		m.drawing = false
+	}
 	for _, u := range m.live {
 		u.held = false
 	}

@@ -48,12 +48,12 @@ func (r *Ring) WaitCQE(t *kernel.Task) CQE {
 // addTaskWork is io_req_task_work_add: the ring keeps the order of its completions,
 // whatever the order in which task work runs.
 func (r *Ring) addTaskWork(t, owner *kernel.Task, fn func(*kernel.Task)) {
-	ok := t.TaskWorkAdd(owner, func(t *kernel.Task) {
+	err := t.TaskWorkAdd(owner, &kernel.TaskWork{Func: func(t *kernel.Task) {
 		next := r.tw[0]
 		r.tw = r.tw[1:]
 		next(t)
-	})
-	if !ok { // the task has exited
+	}}, kernel.TWA_SIGNAL)
+	if err != kernel.OK { // the task has exited
 		t.Kthread("io_fallback_tw", sim.Op{Verb: "run"}, fn)
 		return
 	}

@@ -66,7 +66,7 @@ var mapSteps = []step{
 		})
 	}},
 	{"CREATE-5", func(t *testing.T) { // waits for every class of fences
-		fails(t, sim.Deadlock, "nobody can wake", func(k *kernel.Task) {
+		fails(t, sim.LostWakeup, "waits for", func(k *kernel.Task) {
 			w := registered(k, 0)
 			f := &dmaFence{}
 			k.Alloc(kernel.GFP_KERNEL, &f.Mem, "fence")

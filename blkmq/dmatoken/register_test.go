@@ -148,7 +148,7 @@ func TestRegisterAgainstMove(t *testing.T) {
 		})
 		k.Go("exporter", w.Exp.Move)
 		k.Explore()
-		require.Equal(t, hw.Stamp{Source: "vram"}, hw.Sector(w.Exp.Backing(), 0))
+		require.Equal(t, hw.Bytes("vram", 0, 2*hw.PageSize), hw.Peek(w.Exp.Backing(), 0, 2*hw.PageSize))
 		require.Equal(t, 1, w.Queue.Refs())
 		w.Exp.Buf.Put(k)
 	})

@@ -40,7 +40,7 @@ var removeSteps = []step{
 		})
 	}},
 	{"REM-2 waits", func(t *testing.T) { // with a request, the repair waits for it
-		fails(t, sim.Deadlock, "nobody can wake init", func(k *kernel.Task) {
+		fails(t, sim.LostWakeup, "init waits for", func(k *kernel.Task) {
 			w := registered(k, token.FixDrainOnReserveFailure)
 			w.Tok.Submit(k, &token.Frag{})
 			k.K.FailAlloc("dma_resv_list", 1)

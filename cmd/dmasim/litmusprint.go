@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 
-	"dmasim/sim"
 	"dmasim/sim/litmus"
 )
 
@@ -60,7 +59,7 @@ func (f litmusFile) table(w io.Writer, r *litmus.Result) int {
 // finding draws a run that did not come to a final state, one column per task.
 func (f litmusFile) finding(w io.Writer, x *litmus.Finding) {
 	word := "FAIL " + string(x.Failure.Kind)
-	if x.Failure.Kind == sim.Deadlock {
+	if x.Failure.Kind.Hangs() {
 		word = "a deadlock" // one of them, and no failure
 	}
 	fmt.Fprintf(w, "%s: %s\n", word, x.Failure.Message)

@@ -51,6 +51,9 @@ func (d *BoundedDPOR) analyse() {
 		if op.Obj != nil {
 			o.touches = []access{{d.names.object(op.Obj.Key()), op.Class}}
 		}
+		if op.Also != nil {
+			o.touches = append(o.touches, access{d.names.object(op.Also.Key()), sim.Read})
+		}
 		d.races(len(d.path), &o)
 	}
 }

@@ -97,7 +97,7 @@ func TestCheckReportsDeadlock(t *testing.T) {
 	p := newProbe(t)
 	p.check(crossed)
 	require.Contains(t, p.fatal, "deadlock: ab waits for lock b held by ba; ba waits for lock a held by ab\n")
-	require.Contains(t, p.fatal, "\n  ba (task 2) is blocked: lock a, held by ab (task 1)\n")
+	require.Contains(t, p.fatal, "\n  INFO: ba (task 2) is blocked: lock a, held by ab (task 1)\n")
 }
 
 func TestCheckShowWith(t *testing.T) {

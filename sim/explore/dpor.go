@@ -170,7 +170,10 @@ func (d *DPOR) Next(p *sim.Point) *sim.Task {
 	if i >= d.fresh {
 		n.barrier = t.Quiet()
 		op, _ := t.Pending()
-		n.announced, n.releases, n.awake = op.Class, op.Releases, false
+		n.announced, n.releases, n.awake, n.also = op.Class, op.Releases, false, op.Also != nil
+		if n.also {
+			n.alsoObj = d.object(op.Also)
+		}
 	}
 	d.depth++
 	d.choice = 0

@@ -47,11 +47,18 @@ func (d *DPOR) pending(n int, failed bool) {
 			d.guards[e.obj] = true
 		}
 		d.reach = append(d.reach[:0], touch{int32(n), d.heads[e.obj], e.obj, e.class})
+		if op.Also != nil {
+			also := d.object(op.Also)
+			d.reach = append(d.reach, touch{int32(n), d.heads[also], also, sim.Read})
+			e.more, e.also = []access{{also, sim.Read}}, true
+		}
 		c := d.clock(int32(n))
 		d.inherit(&e, c)
-		for a := d.heads[e.obj]; a >= 0; a = d.accesses[a].prev {
-			if d.accesses[a].class.Conflicts(e.class) {
-				merge(c, d.clock(d.accesses[a].event))
+		for _, r := range d.reach {
+			for a := r.prev; a >= 0; a = d.accesses[a].prev {
+				if d.accesses[a].class.Conflicts(r.class) {
+					merge(c, d.clock(d.accesses[a].event))
+				}
 			}
 		}
 		d.races(int32(n), n, &e)
@@ -255,13 +262,23 @@ func (d *DPOR) feasible(f, j int32, e *event) feasibility {
 		return maybe
 	}
 	at := &d.path[f]
-	for a := d.reach[0].prev; a >= 0; a = d.accesses[a].prev {
-		t := &d.accesses[a]
-		if t.event <= f {
-			break
+	waitsFor := 1
+	if e.also {
+		waitsFor = 2
+	}
+	for k, r := range d.reach[:waitsFor] {
+		class := e.class
+		if k > 0 {
+			class = sim.Read
 		}
-		if t.event != j && t.class != sim.Read && t.class.Conflicts(e.class) && !d.before(f, at.task, t.event) {
-			d.drop = append(d.drop, t.event)
+		for a := r.prev; a >= 0; a = d.accesses[a].prev {
+			t := &d.accesses[a]
+			if t.event <= f {
+				break
+			}
+			if t.event != j && t.class != sim.Read && t.class.Conflicts(class) && !d.before(f, at.task, t.event) && !slices.Contains(d.drop, t.event) {
+				d.drop = append(d.drop, t.event)
+			}
 		}
 	}
 	since := e.prev
@@ -269,7 +286,7 @@ func (d *DPOR) feasible(f, j int32, e *event) feasibility {
 		since = e.cause
 	}
 	switch {
-	case at.releases && at.obj == e.obj:
+	case at.releases && at.obj == e.obj && !e.also:
 		return never
 	case f <= since:
 		return maybe

@@ -12,6 +12,8 @@ type event struct {
 	// joins is the number of the task whose end it waited for, or -1.
 	joins   int32
 	guarded bool
+	also    bool  // the guard reads the first of the further accesses, see sim.Op.Also
+	alsoObj int32 // its object
 	barrier bool
 	fickle  bool
 	// releases is set if nothing that waits for obj was ready before the event.
@@ -117,6 +119,10 @@ func (d *DPOR) observe(i int, events []sim.Event) {
 	}
 	for _, a := range d.m.Extra(e) {
 		n.more = append(n.more, access{d.object(a.Obj), a.Class})
+	}
+	n.also = n.also && len(n.more) > 0 && n.more[0].obj == n.alsoObj // else it is hidden
+	if n.also {
+		d.guards[n.more[0].obj] = true
 	}
 	if len(n.picks) > 0 {
 		d.join(n, e.Verb)

@@ -137,8 +137,10 @@ func Example_deadlock() {
 	fmt.Println("schedule:", rep.Found.Schedule)
 	// Output:
 	// deadlock: ab waits for lock b held by ba; ba waits for lock a held by ab
-	// ab (task 1) is blocked: lock b, held by ba (task 2)
-	// ba (task 2) is blocked: lock a, held by ab (task 1)
+	// INFO: ab (task 1) is blocked: lock b, held by ba (task 2)
+	//   Call trace: explore_test.(*fork).lock <- explore_test.crossed
+	// INFO: ba (task 2) is blocked: lock a, held by ab (task 1)
+	//   Call trace: explore_test.(*fork).lock <- explore_test.crossed
 	// schedule: @3>2
 }
 

@@ -66,15 +66,20 @@ func (p *POS) Next(at *sim.Point) *sim.Task {
 
 // races tells whether an announced operation conflicts with an event.
 func races(m *sim.Machine, e *sim.Event, op sim.Op) bool {
-	if e.Obj == op.Obj && e.Class.Conflicts(op.Class) {
+	if reaches(op, e.Obj, e.Class) {
 		return true
 	}
 	for _, a := range m.Extra(e) {
-		if a.Obj == op.Obj && a.Class.Conflicts(op.Class) {
+		if reaches(op, a.Obj, a.Class) {
 			return true
 		}
 	}
 	return false
+}
+
+// reaches tells whether an announced operation conflicts with an access.
+func reaches(op sim.Op, o *sim.Object, c sim.Class) bool {
+	return o != nil && (o == op.Obj && c.Conflicts(op.Class) || o == op.Also && c.Conflicts(sim.Read))
 }
 
 func (p *POS) Choose(t *sim.Task, n int) int { return below(&p.pcg, n) }

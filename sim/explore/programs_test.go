@@ -115,6 +115,11 @@ type equal struct {
 
 func (g equal) Ready(*sim.Task) bool { return g.x.v == g.n }
 
+// oneOf is ready when one of two guards is.
+type oneOf [2]sim.Guard
+
+func (g oneOf) Ready(t *sim.Task) bool { return g[0].Ready(t) || g[1].Ready(t) }
+
 // mutex is a lock that one task can hold.
 type mutex struct {
 	sim.Object

@@ -50,6 +50,12 @@ func (u *universe) op(i instruction) sim.Op {
 		return sim.Op{Verb: i.verb, Obj: &v.Object, Class: sim.Read, Guard: equal{v, i.n}}
 	case "lock", "locktouch":
 		return sim.Op{Verb: i.verb, Obj: &m.Object, Guard: m}
+	case "either": // what is waited for, or something else that ends the wait
+		w := u.v[i.y]
+		return sim.Op{Verb: i.verb, Obj: &v.Object, Also: &w.Object, Guard: oneOf{equal{v, i.n}, equal{w, 1}}}
+	case "lockor":
+		w := u.v[i.y]
+		return sim.Op{Verb: i.verb, Obj: &m.Object, Also: &w.Object, Guard: oneOf{m, equal{w, 1}}}
 	case "trylock":
 		return sim.Op{Verb: i.verb, Obj: &m.Object}
 	case "unlock":
@@ -112,7 +118,13 @@ func (u *universe) run(t *sim.Task, list []instruction) {
 			t.Touch(&v.Object, sim.Write)
 			v.v++
 			m.holder, held[i.x] = t, true
-		case "trylock":
+		case "either":
+			if v.v == i.n {
+				v.v++
+			} else {
+				t.Did(sim.Read)
+			}
+		case "trylock", "lockor":
 			if m.holder != nil {
 				t.Did(sim.Read)
 			} else {
@@ -187,7 +199,7 @@ func randomProgram(r *rapid.T, verbs []string) ([][]instruction, program) {
 	}
 }
 
-const allVerbs = "load store add cas commute swap copy lock lock unlock unlock trylock locktouch wait signal down exactly choose maybe skip spawn join"
+const allVerbs = "load store add cas commute swap copy lock lock unlock unlock trylock locktouch wait signal down exactly choose maybe skip spawn join either lockor"
 
 // verbSets are the instructions that programs are made of: all, and some sets that
 // are denser in what is hard.
@@ -195,6 +207,7 @@ var verbSets = map[string]string{
 	"all":     allVerbs,
 	"locks":   "lock lock unlock trylock locktouch load skip store",
 	"waits":   "wait down signal exactly store commute",
+	"either":  "either either lockor lockor lock unlock unlock store signal exactly",
 	"plain":   "load store add cas skip commute swap copy",
 	"choices": "choose choose load store lock unlock trylock skip",
 	"labels":  "choose maybe maybe load store",
@@ -203,7 +216,7 @@ var verbSets = map[string]string{
 // fickle tells whether a program has operations that touch less than they
 // announce, or more, or what depends on a choice. Then a trace may be run twice, see DPOR.
 func fickle(text string) bool {
-	for _, verb := range []string{"cas", "trylock", "maybe", "locktouch", "swap", "copy"} {
+	for _, verb := range []string{"cas", "trylock", "maybe", "locktouch", "swap", "copy", "either", "lockor"} {
 		if strings.Contains(text, verb) {
 			return true
 		}

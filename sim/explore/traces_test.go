@@ -110,7 +110,7 @@ func enumerate(s explore.Strategy, p program, limit int) *seen {
 			r.traces[tr]++
 			if res.Failure != nil {
 				r.failures[res.Failure.Kind]++
-				if res.Failure.Kind == sim.Deadlock {
+				if res.Failure.Kind.Hangs() {
 					r.deadlocks[tr] = true
 				}
 			} else {

@@ -13,19 +13,62 @@ import (
 func TestDMAMovesData(t *testing.T) {
 	passes(t, func(st *sim.Task) {
 		b := newBoard(st, 2)
-		got := b.read(st)
-		for i, s := range got {
-			require.Equal(t, Stamp{"vram", uint64(i), 0}, s)
-		}
+		require.Equal(t, Bytes("vram", 0, 2*PageSize), b.read(st))
 		b.write(st, "drive")
-		require.Equal(t, Stamp{"drive", 11, 0}, Sector(b.pages, 11))
+		require.Equal(t, Bytes("drive", 0, 2*PageSize), Peek(b.pages, 0, 2*PageSize))
 
-		// Parts of pages, in another order than the buffer's.
-		data := []Stamp{{"x", 0, 0}, {"y", 0, 0}}
-		b.iommu.DMA(st, FromDevice, []Segment{{b.base + PageSize, SectorSize}, {b.base + 3*SectorSize, SectorSize}}, data)
-		require.Equal(t, "x", Sector(b.pages, SectorsPerPage).Source)
-		require.Equal(t, "y", Sector(b.pages, 3).Source)
-		require.Equal(t, "drive", Sector(b.pages, 4).Source)
+		// Parts of pages, in another order than the buffer's, and not even dwords.
+		data := Concat(Bytes("x", 0, 100), Bytes("y", 0, 3))
+		b.iommu.DMA(st, FromDevice, []Segment{{b.at(PageSize - 50), 100}, {b.at(5), 3}}, data)
+		require.Equal(t, "drive[0..4], y[0..2], drive[8..4045], x[0..99], drive[4146..8191]", Peek(b.pages, 0, 2*PageSize).String())
+		got := b.iommu.DMA(st, ToDevice, []Segment{{b.at(PageSize - 51), 2}, {b.at(7), 2}}, nil)
+		require.Equal(t, "drive[4045..4045], x[0..0], y[2..2], drive[8..8]", got.String())
+	})
+	fails(t, sim.Misuse, "DMA of 4096 bytes to segments of 8192 bytes", func(st *sim.Task) {
+		b := newBoard(st, 2)
+		b.iommu.DMA(st, FromDevice, b.segs, Zeroes(PageSize))
+	})
+}
+
+// A transfer of any shape leaves memory as an array of bytes would be.
+func TestDMAAgainstArray(t *testing.T) {
+	type transfer struct {
+		write bool
+		segs  [][2]int
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		c := Config{Mode: rapid.SampledFrom([]Mode{Strict, Lazy, Passthrough}).Draw(t, "mode")}
+		transfers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) transfer {
+			return transfer{rapid.Bool().Draw(t, "write"), rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [2]int {
+				off := rapid.IntRange(0, 3*PageSize-1).Draw(t, "offset")
+				return [2]int{off, rapid.IntRange(1, 3*PageSize-off).Draw(t, "length")}
+			}), 1, 4).Draw(t, "segments")}
+		}), 1, 4).Draw(t, "transfers")
+		passes(t, func(st *sim.Task) {
+			b := newBoardWith(st, 3, c, Bidirectional)
+			memory := plain(Bytes("vram", 0, 3*PageSize))
+			for _, x := range transfers {
+				var segs []Segment
+				var read []origin
+				n := 0
+				for _, s := range x.segs {
+					segs = append(segs, Segment{b.at(s[0]), s[1]})
+					if x.write {
+						copy(memory[s[0]:], plain(Bytes("dma", uint64(n), s[1])))
+					}
+					read = append(read, memory[s[0]:s[0]+s[1]]...)
+					n += s[1]
+				}
+				if x.write {
+					b.iommu.DMA(st, FromDevice, segs, Bytes("dma", 0, n))
+				} else if at := first(read, plain(b.iommu.DMA(st, ToDevice, segs, nil))); at >= 0 {
+					st.Fail(DataCorruption, "byte %d", at)
+				}
+			}
+			if at := first(memory, plain(Peek(b.pages, 0, b.size()))); at >= 0 {
+				st.Fail(DataCorruption, "byte %d of memory", at)
+			}
+		})
 	})
 }
 
@@ -55,7 +98,7 @@ func TestDMAOfPagesThatMoved(t *testing.T) {
 		b := newBoard(st, 1)
 		Fence(st, b.pages)
 		Give(st, b.pages, "vram")
-		b.base = b.iommu.Map(st, b.pages)
+		b.segs = b.iommu.Map(st, b.pages, Bidirectional)
 		b.write(st, "drive")
 	})
 }
@@ -63,20 +106,20 @@ func TestDMAOfPagesThatMoved(t *testing.T) {
 func TestDMAFaults(t *testing.T) {
 	fails(t, IOMMUFault, "dev0: DMA write of 4096 bytes at bus address 0xfe000000 faults; it was mapped by init (task 0)", func(st *sim.Task) {
 		b := newBoard(st, 1)
-		b.iommu.Unmap(st, b.base, 1)
+		b.iommu.Unmap(st, b.segs)
 		b.write(st, "drive")
 	})
 	fails(t, IOMMUFault, "and unmapped by second (task 2)", func(st *sim.Task) {
 		b := newBoard(st, 1)
 		st.Go("first", func(*sim.Task) {})
-		st.Go("second", func(st *sim.Task) { b.iommu.Unmap(st, b.base, 1) })
+		st.Go("second", func(st *sim.Task) { b.iommu.Unmap(st, b.segs) })
 		st.Explore()
 		b.read(st)
 	})
 	for _, a := range []BusAddr{0, firstBus - PageSize, firstBus + 2*PageSize, Poison} {
 		fails(t, IOMMUFault, fmt.Sprintf("DMA read of 512 bytes at bus address %#x faults; it was never mapped", uint64(a)), func(st *sim.Task) {
 			b := newBoard(st, 2)
-			b.iommu.DMA(st, ToDevice, []Segment{{a, SectorSize}}, make([]Stamp, 1))
+			b.iommu.DMA(st, ToDevice, []Segment{{a, SectorSize}}, nil)
 		})
 	}
 }
@@ -85,28 +128,28 @@ func TestUnmap(t *testing.T) {
 	passes(t, func(st *sim.Task) {
 		b := newBoard(st, 3)
 		require.Equal(t, 3, b.iommu.Mapped())
-		b.iommu.Unmap(st, b.base+PageSize, 1)
+		b.iommu.Unmap(st, []Segment{{b.at(PageSize), PageSize}})
 		require.Equal(t, 2, b.iommu.Mapped())
-		require.Equal(t, " (page 0x2a1)", b.iommu.Describe(b.base+PageSize+17), "an address has a history")
+		require.Equal(t, " (page 0x2a1)", b.iommu.Describe(b.at(PageSize+17)), "an address has a history")
 		require.Empty(t, b.iommu.Describe(Poison))
-		again := b.iommu.Map(st, b.pages[1:2])
-		require.NotEqual(t, b.base+PageSize, again, "addresses are never used again")
+		again := b.iommu.Map(st, b.pages[1:2], Bidirectional)
+		require.NotEqual(t, b.at(PageSize), again[0].Addr, "addresses are never used again")
 	})
 	fails(t, sim.Misuse, "unmap of bus address 0xfe000000 of dev0, which is not mapped", func(st *sim.Task) {
 		b := newBoard(st, 1)
-		b.iommu.Unmap(st, b.base, 1)
-		b.iommu.Unmap(st, b.base, 1)
+		b.iommu.Unmap(st, b.segs)
+		b.iommu.Unmap(st, b.segs)
 	})
 	fails(t, sim.Misuse, "0xfe001000", func(st *sim.Task) {
 		b := newBoard(st, 1)
-		b.iommu.Unmap(st, b.base, 2)
+		b.iommu.Unmap(st, []Segment{{b.at(0), 2 * PageSize}})
 	})
 }
 
 // Unmapping and moving race with a transfer in both ways; the exploration finds each.
 func TestDMARaces(t *testing.T) {
 	for kind, spoil := range map[sim.Kind]func(st *sim.Task, b *board){
-		IOMMUFault: func(st *sim.Task, b *board) { b.iommu.Unmap(st, b.base, 1) },
+		IOMMUFault: func(st *sim.Task, b *board) { b.iommu.Unmap(st, b.segs) },
 		StaleDMA:   func(st *sim.Task, b *board) { Give(st, b.pages, "evicted") },
 	} {
 		on.Sometimes(t, kind, "", func(st *sim.Task) {
@@ -126,8 +169,8 @@ func TestDMAAgainstRecord(t *testing.T) {
 		op            string
 		page, mapping int
 	}
-	type mapping struct {
-		base      BusAddr
+	type made struct {
+		segs      []Segment
 		page, gen int
 		mapped    bool
 	}
@@ -145,12 +188,12 @@ func TestDMAAgainstRecord(t *testing.T) {
 			pages := (&Memory{}).Alloc(st, "vram", 3)
 			var gens [3]int
 			var fenced [3]bool
-			var maps []mapping
+			var maps []made
 			for i, s := range steps {
 				page := pages[s.page : s.page+1]
 				switch s.op {
 				case "map":
-					maps = append(maps, mapping{iommu.Map(st, page), s.page, gens[s.page], true})
+					maps = append(maps, made{iommu.Map(st, page, Bidirectional), s.page, gens[s.page], true})
 					continue
 				case "give":
 					gens[s.page]++
@@ -177,14 +220,12 @@ func TestDMAAgainstRecord(t *testing.T) {
 				}
 				if s.op == "unmap" {
 					m.mapped = false
-					iommu.Unmap(st, m.base, 1)
+					iommu.Unmap(st, m.segs)
 					continue
 				}
-				data := Stamp{"dma", uint64(i), 0}
-				iommu.DMA(st, FromDevice, []Segment{{m.base + SectorSize, SectorSize}}, []Stamp{data})
-				if got := Sector(pages[m.page:], 1); got != data {
-					st.Fail(DataCorruption, "%v instead of %v", got, data)
-				}
+				data := Bytes("dma", uint64(1000*i), 300)
+				iommu.DMA(st, FromDevice, []Segment{{m.segs[0].Addr + 700, 300}}, data)
+				check(st, Peek(pages[m.page:], 700, 300), data)
 			}
 		})
 		var got sim.Kind
@@ -219,12 +260,12 @@ func TestDMADeclaresItsPages(t *testing.T) {
 		require.Nil(t, m.Run(sim.Default{}, func(st *sim.Task) {
 			b := newBoard(st, 3)
 			pages = b.pages
-			s := segs(b.base)
-			n := 0
-			for _, x := range s {
-				n += x.Len / SectorSize
+			s := segs(b.at(0))
+			var data Data
+			if dir == FromDevice {
+				data = Zeroes(total(s))
 			}
-			b.iommu.DMA(st, dir, s, make([]Stamp, n))
+			b.iommu.DMA(st, dir, s, data)
 		}).Failure)
 		return touched(m, pages)
 	}
@@ -236,14 +277,6 @@ func TestDMADeclaresItsPages(t *testing.T) {
 	}))
 	t.Run("a segment that begins inside a page and is longer than one", func(t *testing.T) {
 		require.Equal(t, []string{"w", "w", ""}, accesses(FromDevice, func(a BusAddr) []Segment { return []Segment{{a + 512, PageSize}} }))
-	})
-}
-
-// A transfer that begins inside a sector has no stamps to move, and is refused.
-func TestDMAOfPartialSector(t *testing.T) {
-	fails(t, sim.Misuse, "", func(st *sim.Task) {
-		b := newBoard(st, 1)
-		b.iommu.DMA(st, FromDevice, []Segment{{b.base + 256, SectorSize}}, []Stamp{{"drive", 0, 0}})
 	})
 }
 

@@ -7,12 +7,6 @@ import (
 	"dmasim/sim"
 )
 
-// PageSize is the size of a page, in bytes.
-const PageSize = 4096
-
-// SectorsPerPage is the number of stamps that a page has.
-const SectorsPerPage = PageSize / SectorSize
-
 // firstPFN is where page frames begin; the value has no meaning.
 const firstPFN = 0x2a0
 
@@ -21,45 +15,163 @@ type Page struct {
 	PFN uint64
 	// Owner is who the page belongs to: the name of a buffer, or of somebody else.
 	Owner string
+	// Region is the device memory that the page is part of, nil for RAM.
+	Region *Region
 
-	obj     sim.Object
-	gen     uint32
-	fenced  bool
-	sectors [SectorsPerPage]Stamp
+	obj      sim.Object
+	gen      uint32
+	fenced   bool
+	contents Contents
 }
 
-// Memory is the system's RAM.
+// Phys is the physical address of the page.
+func (p *Page) Phys() uint64 { return p.PFN * PageSize }
+
+// Memory is all that has a physical address: the system's RAM, and device memory.
 type Memory struct {
-	pages []*Page
+	// Chunk is how many pages of an allocation come in a row; chunks are not neighbours,
+	// and not in order. 0 means all.
+	Chunk int
+
+	pages   []*Page
+	next    uint64 // page frames from firstPFN on that were taken
+	regions uint64
+	byPFN   map[uint64]*Page
 }
 
 // Alloc takes n free pages for owner, with zeroes in them.
 func (m *Memory) Alloc(t *sim.Task, owner string, n int) []*Page {
 	out := make([]*Page, n)
+	first := firstPFN + m.next
+	if m.Chunk == 0 {
+		for i := range out {
+			out[i] = m.page(t, nil, first+uint64(i), owner)
+		}
+		m.next += uint64(n)
+		return out
+	}
+	// Even chunks come first, then odd ones, with a free page after each.
+	chunks := (n + m.Chunk - 1) / m.Chunk
+	stride := uint64(m.Chunk) + 1
 	for i := range out {
-		p := &Page{PFN: firstPFN + uint64(len(m.pages)), Owner: owner}
-		t.Own(&p.obj, "page", "page 0x"+strconv.FormatUint(p.PFN, 16))
-		m.pages = append(m.pages, p)
-		out[i] = p
+		c := i / m.Chunk
+		at := c / 2
+		if c%2 == 1 {
+			at += (chunks + 1) / 2
+		}
+		out[i] = m.page(t, nil, first+uint64(at)*stride+uint64(i%m.Chunk), owner)
+	}
+	m.next += uint64(chunks) * stride
+	return out
+}
+
+// AllocAt takes the pages at the given page frames, which must be free.
+func (m *Memory) AllocAt(t *sim.Task, owner string, pfns ...uint64) []*Page {
+	out := make([]*Page, len(pfns))
+	for i, n := range pfns {
+		if m.find(n) != nil {
+			t.Fail(sim.Misuse, "there is a page %#x already", n)
+		}
+		out[i] = m.page(t, nil, n, owner)
 	}
 	return out
 }
 
-// Fill gives every sector of the pages a stamp of the source, numbered from 0.
+// Table takes n free pages for owner that are to hold descriptors: their contents are
+// kept as words, so that these are cheap to read and write.
+func (m *Memory) Table(t *sim.Task, owner string, n int) []*Page {
+	pages := m.Alloc(t, owner, n)
+	for _, p := range pages {
+		p.contents.words = &table{}
+	}
+	return pages
+}
+
+func (m *Memory) page(t *sim.Task, r *Region, pfn uint64, owner string) *Page {
+	p := &Page{PFN: pfn, Owner: owner, Region: r}
+	t.Own(&p.obj, "page", "page 0x"+strconv.FormatUint(pfn, 16))
+	m.pages = append(m.pages, p)
+	if m.byPFN != nil {
+		m.byPFN[pfn] = p
+	}
+	return p
+}
+
+// find is the page of a frame, nil if there is no memory.
+func (m *Memory) find(pfn uint64) *Page {
+	if m.byPFN == nil { // few runs ask
+		m.byPFN = make(map[uint64]*Page, len(m.pages))
+		for _, p := range m.pages {
+			m.byPFN[p.PFN] = p
+		}
+	}
+	return m.byPFN[pfn]
+}
+
+// Fill makes the pages hold the bytes of the source from the first one on.
 func Fill(pages []*Page, source string) {
 	for i, p := range pages {
-		for j := range p.sectors {
-			p.sectors[j] = Stamp{source, uint64(i*SectorsPerPage + j), 0}
-		}
+		p.contents.set(Data{{source, uint64(i) * PageSize, 0, PageSize}})
 	}
 }
 
-// Sector reads a sector of a range of pages, outside the run.
-func Sector(pages []*Page, i int) Stamp { return pages[i/SectorsPerPage].sectors[i%SectorsPerPage] }
+// Peek reads n bytes of a range of pages from off on, outside the run.
+func Peek(pages []*Page, off, n int) Data {
+	return each(pages, off, n, make(Data, 0, 1), func(d Data, p *Page, in, m int) Data { return p.contents.Read(d, in, m) })
+}
 
-// SetSector writes a sector of a range of pages, outside the run.
-func SetSector(pages []*Page, i int, s Stamp) {
-	pages[i/SectorsPerPage].sectors[i%SectorsPerPage] = s
+// Poke writes data to a range of pages from off on, outside the run.
+func Poke(pages []*Page, off int, data Data) {
+	c := cursor{d: data}
+	each(pages, off, data.Len(), nil, func(_ Data, p *Page, in, m int) Data { p.contents.take(in, m, &c); return nil })
+}
+
+// Load is what the CPU reads: n bytes of a range of pages from off on. It is part of
+// the operation that was granted last.
+func Load(t *sim.Task, pages []*Page, off, n int) Data {
+	touch(t, pages, off, n, sim.Read)
+	return Peek(pages, off, n)
+}
+
+// Store is what the CPU writes, see Load.
+func Store(t *sim.Task, pages []*Page, off int, data Data) {
+	touch(t, pages, off, data.Len(), sim.Write)
+	Poke(pages, off, data)
+}
+
+// LoadWord is the i-th word of a range of pages as the CPU reads it, see Load.
+func LoadWord(t *sim.Task, pages []*Page, i int) uint64 {
+	p := pages[i/WordsPerPage]
+	t.Touch(&p.obj, sim.Read)
+	return p.contents.word(i % WordsPerPage)
+}
+
+// StoreWords is what the CPU writes into a range of pages, from the i-th word on, see
+// Load.
+func StoreWords(t *sim.Task, pages []*Page, i int, words ...uint64) {
+	touch(t, pages, 8*i, 8*len(words), sim.Write)
+	for k, w := range words {
+		pages[(i+k)/WordsPerPage].contents.setWord((i+k)%WordsPerPage, w)
+	}
+}
+
+// touch declares an access to the pages of a range of bytes.
+func touch(t *sim.Task, pages []*Page, off, n int, c sim.Class) {
+	for i := off / PageSize; i*PageSize < off+n; i++ {
+		t.Touch(&pages[i].obj, c)
+	}
+}
+
+// each calls fn for the part of every page that a range of bytes is in.
+func each(pages []*Page, off, n int, d Data, fn func(d Data, p *Page, in, n int) Data) Data {
+	for n > 0 {
+		in := off % PageSize
+		m := min(n, PageSize-in)
+		d = fn(d, pages[off/PageSize], in, m)
+		off += m
+		n -= m
+	}
+	return d
 }
 
 // Fence marks pages whose owner has finished waiting for the devices that use them:
@@ -80,7 +192,7 @@ func Copy(t *sim.Task, to, from []*Page) {
 			t.Touch(&from[i].obj, sim.Read)
 		}
 		t.Touch(&to[i].obj, sim.Write)
-		to[i].sectors = from[i].sectors
+		to[i].contents = from[i].contents.Copy()
 	}
 }
 
@@ -95,10 +207,15 @@ func Give(t *sim.Task, pages []*Page, owner string) {
 		if i > 0 {
 			t.Touch(&p.obj, sim.Write)
 		}
-		p.Owner, p.fenced = owner, false
-		p.gen++
+		p.give(owner)
 	}
 	Fill(pages, owner)
+}
+
+// give changes the owner and starts another generation.
+func (p *Page) give(owner string) {
+	p.Owner, p.fenced = owner, false
+	p.gen++
 }
 
 // Owned lists the pages that belong to owner, for auditors.

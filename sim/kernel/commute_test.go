@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -114,16 +115,14 @@ func TestCommuteChecker(t *testing.T) {
 
 func TestRefcountCommutes(t *testing.T) {
 	var states []state
-	for n := range int32(4) {
+	for _, n := range []int32{0, 1, 2, 3, RefcountMax - 2, RefcountMax - 1, RefcountMax, RefcountSaturated} {
 		states = append(states, state{fmt.Sprint("count ", n), func(k *Task) ([]operation, func() string) {
 			r := newRefcount(k, n)
-			ops := []operation{
-				{"inc_not_zero", func(k *Task) any { return r.IncNotZero(k) }},
-				{"dec_and_test", func(k *Task) any { return r.DecAndTest(k) }},
+			var ops []operation
+			for name, op := range refcountOps {
+				ops = append(ops, operation{name, func(k *Task) any { return op(r, k) }})
 			}
-			if n > 0 { // otherwise it ends the run, whatever the order
-				ops = append(ops, operation{"inc", func(k *Task) any { r.Inc(k); return nil }})
-			}
+			slices.SortFunc(ops, func(a, b operation) int { return strings.Compare(a.name, b.name) })
 			return ops, func() string { return fmt.Sprint(r.n) }
 		}})
 	}
@@ -134,47 +133,78 @@ func TestPercpuRefCommutes(t *testing.T) {
 	ops := func(r *pref) ([]operation, func() string) {
 		return []operation{
 			{"get", func(k *Task) any { r.Get(k); return nil }},
+			{"get elsewhere", func(k *Task) any { k.MoveTo(1); r.GetMany(k, 2); return nil }},
 			{"put", func(k *Task) any { r.Put(k); return len(r.released) }},
 			{"tryget", func(k *Task) any { return r.Tryget(k) }},
 			{"tryget_live", func(k *Task) any { return r.TrygetLive(k) }},
 			{"kill", func(k *Task) any { r.Kill(k); return nil }},
-		}, func() string { return fmt.Sprint(r.Count(), r.mode, len(r.released)) }
+			{"switch_to_atomic", func(k *Task) any { r.SwitchToAtomic(k, nil); return nil }},
+			{"switch_to_percpu", func(k *Task) any { r.SwitchToPercpu(k); return nil }},
+			{"resurrect", func(k *Task) any { r.Resurrect(k); return nil }},
+			{"is_zero", func(k *Task) any { return r.IsZero(k) }},
+			{"is_dying", func(k *Task) any { return r.IsDying(k) }},
+			{"exit", func(k *Task) any { k.Step(opStep); r.Exit(k); return nil }},
+		}, func() string { return fmt.Sprint(r.Count(), r.atomic, r.dead, r.data != nil, len(r.released)) }
 	}
 	var states []state
-	for refs := range 3 {
-		states = append(states,
-			state{fmt.Sprint("live, other references: ", refs), func(k *Task) ([]operation, func() string) {
-				r := newPref(k)
+	add := func(name string, flags RefFlags, ops func(*pref) ([]operation, func() string), prepare func(k *Task, r *pref)) {
+		for refs := range 3 {
+			states = append(states, state{fmt.Sprint(name, ", other references: ", refs), func(k *Task) ([]operation, func() string) {
+				r := newPrefFlags(k, flags)
 				for range refs {
 					r.Get(k)
 				}
-				return ops(r)
-			}},
-			state{fmt.Sprint("in the grace period, references: ", refs), func(k *Task) ([]operation, func() string) {
-				r := newPref(k)
-				for range refs {
-					r.Get(k)
-				}
-				k.RCUReadLock()
-				k.Step(opStep) // holds the grace period up
-				r.Kill(k)
-				o, see := ops(r)
-				return o, see
-			}},
-			state{fmt.Sprint("atomic, references: ", refs), func(k *Task) ([]operation, func() string) {
-				r := newPref(k)
-				for range refs {
-					r.Get(k)
-				}
-				var settled Completion
-				settled.Init(k, nil, "settled")
-				r.Kill(k)
-				k.CallRCU("settled", settled.Complete)
-				settled.Wait(k)
+				prepare(k, r)
 				return ops(r)
 			}})
+		}
 	}
+	settle := func(k *Task) {
+		var settled Completion
+		settled.Init(k, nil, "settled")
+		k.CallRCU("settled", settled.Complete)
+		settled.Wait(k)
+	}
+	final := func(r *pref) ([]operation, func() string) { // without what ends the run
+		all, see := ops(r)
+		return slices.DeleteFunc(all, func(o operation) bool { return o.name == "resurrect" }), see
+	}
+	add("live", RefAllowReinit, ops, func(*Task, *pref) {})
+	add("live, in atomic mode", RefInitAtomic, ops, func(*Task, *pref) {})
+	for _, flags := range []RefFlags{0, RefAllowReinit} {
+		add("in the grace period", flags, ops, func(k *Task, r *pref) {
+			k.RCUReadLock()
+			k.Step(opStep) // holds the grace period up
+			r.Kill(k)
+		})
+	}
+	killed := func(k *Task, r *pref) {
+		r.Kill(k)
+		settle(k)
+	}
+	add("killed", RefAllowReinit, ops, killed)
+	add("killed for good", 0, final, killed)
 	checkCommuting(t, states)
+}
+
+// Refs of which neither is killed under the lock for longer than an operation do not
+// disturb each other.
+func TestPercpuRefSwitchLockCommutes(t *testing.T) {
+	for _, flags := range []RefFlags{0, RefInitAtomic} {
+		m := sim.NewMachine()
+		defer m.Close()
+		m.Run(simtest.Order{"a", "b"}, on.Body(func(k *Task) {
+			a, b := newPrefFlags(k, flags), newPref(k)
+			k.RCUReadLock()
+			k.Step(opStep) // neither is released
+			k.Go("a", a.Kill)
+			k.Go("b", b.Kill)
+			k.Explore()
+		}))
+		shared, conflict := simtest.Overlap(m, "a", "b")
+		require.True(t, shared)
+		require.Equal(t, flags == RefInitAtomic, conflict)
+	}
 }
 
 func TestRCUCommutes(t *testing.T) {
@@ -246,7 +276,7 @@ func TestReadsCommute(t *testing.T) {
 		}},
 		{"ww_mutex", func(k *Task) ([]operation, func() string) {
 			w := wwMutexes(k, 2)
-			class := NewWWClass(k, "resv")
+			class := k.WWClass("resv", WaitDie)
 			older := class.AcquireInit(k)
 			w[0].Lock(k, older)
 			return []operation{{"trylock", func(k *Task) any { return w[0].Trylock(k) }}}, func() string { return "" }
@@ -270,7 +300,7 @@ func TestUndeclaredAccesses(t *testing.T) {
 		state
 	}{
 		{"AcquireInit draws the stamp without a declared access of the class", state{"ww_acquire_init", func(k *Task) ([]operation, func() string) {
-			class := NewWWClass(k, "resv")
+			class := k.WWClass("resv", WaitDie)
 			return []operation{{"ww_acquire_init", func(k *Task) any { return class.AcquireInit(k).stamp }}}, func() string { return "" }
 		}}},
 		{"", state{"percpu_ref_exit", func(k *Task) ([]operation, func() string) {
@@ -317,7 +347,7 @@ func TestExitIsDeclared(t *testing.T) {
 	defer m.Close()
 	m.Run(simtest.Order{"target", "adder"}, on.Body(func(k *Task) {
 		target := k.Go("target", func(k *Task) { k.Step(opStep) })
-		k.Go("adder", func(k *Task) { k.TaskWorkAdd(target, func(*Task) {}) })
+		k.Go("adder", func(k *Task) { k.TaskWorkAdd(target, &TaskWork{Func: func(*Task) {}}, TWA_RESUME) })
 		k.Explore()
 	}))
 	_, conflict := simtest.Overlap(m, "target", "adder")

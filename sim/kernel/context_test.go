@@ -15,7 +15,7 @@ var sleepers = map[string]func(k *Task) func(*Task){
 	},
 	"ww_mutex_lock": func(k *Task) func(*Task) {
 		w := &WWMutex{}
-		w.Init(k, nil, "w")
+		w.Init(k, nil, k.WWClass("resv", WaitDie), "w")
 		return func(k *Task) { w.Lock(k, nil) }
 	},
 	"wait_for_completion": func(k *Task) func(*Task) {
@@ -27,7 +27,7 @@ var sleepers = map[string]func(k *Task) func(*Task){
 	"flush_work": func(k *Task) func(*Task) {
 		w := &Work{}
 		w.Init(k, nil, "w", func(*Task) {})
-		return w.Flush
+		return func(k *Task) { w.Flush(k) }
 	},
 	"allocation": func(k *Task) func(*Task) {
 		return func(k *Task) { k.MayFail(GFP_NOIO, "x") }
@@ -38,7 +38,7 @@ var sleepers = map[string]func(k *Task) func(*Task){
 	"synchronize_rcu": func(k *Task) func(*Task) { return (*Task).SynchronizeRCU },
 }
 
-var contextCases = cases{
+var _ = conform(cases{
 	{"C-CTX-01", func(t *testing.T) {
 		for name, sleeper := range sleepers {
 			t.Run(name+" in hardirq", func(t *testing.T) {
@@ -49,6 +49,25 @@ var contextCases = cases{
 			})
 			t.Run(name+" in softirq", func(t *testing.T) {
 				fails(t, Context, "in softirq context", func(k *Task) {
+					k.Softirq("softirq", sleeper(k))
+					k.Explore()
+				})
+			})
+			for where, enter := range map[string]func(k *Task){
+				"a section with interrupts off": (*Task).LocalIrqDisable,
+				"a section with softirqs off":   (*Task).LocalBhDisable,
+				"an atomic section":             (*Task).PreemptDisable,
+			} {
+				t.Run(name+" in "+where, func(t *testing.T) {
+					fails(t, Context, name, func(k *Task) {
+						f := sleeper(k)
+						enter(k)
+						f(k)
+					})
+				})
+			}
+			t.Run(name+" in an RCU callback", func(t *testing.T) {
+				fails(t, Context, "in RCU callback context", func(k *Task) {
 					k.CallRCU("callback", sleeper(k))
 					k.Explore()
 				})
@@ -89,12 +108,12 @@ var contextCases = cases{
 		fails(t, Context, "mutex_trylock(m) in softirq context", func(k *Task) {
 			mu := &Mutex{}
 			mu.Init(k, nil, "m")
-			k.CallRCU("callback", func(k *Task) { mu.Trylock(k) })
+			k.Softirq("softirq", func(k *Task) { mu.Trylock(k) })
 			k.Explore()
 		})
 		fails(t, Context, "ww_mutex_trylock(w) in hardirq context", func(k *Task) {
 			w := &WWMutex{}
-			w.Init(k, nil, "w")
+			w.Init(k, nil, k.WWClass("resv", WaitDie), "w")
 			k.Interrupt("irq", func(k *Task) { w.Trylock(k) })
 			k.Explore()
 		})
@@ -105,7 +124,14 @@ var contextCases = cases{
 			message string
 			take    func(k *Task, mu *Mutex)
 		}{
-			{"kworker/events returned with locks held: [m]", func(k *Task, mu *Mutex) { mu.Lock(k) }},
+			{"kworker/events returned with locks held: m (taken", func(k *Task, mu *Mutex) { mu.Lock(k) }},
+			{"kworker/events returned with locks held: l (taken", func(k *Task, _ *Mutex) {
+				l := &Spinlock{}
+				l.Init(k, nil, "l")
+				l.Lock(k)
+			}},
+			{"returned with preemption disabled 1 time(s)", func(k *Task, _ *Mutex) { k.PreemptDisable() }},
+			{"returned with interrupts disabled", func(k *Task, _ *Mutex) { k.LocalIrqDisable() }},
 			{"kworker/events returned inside 2 RCU read section(s)", func(k *Task, _ *Mutex) { k.RCUReadLock(); k.RCUReadLock() }},
 		} {
 			fails(t, Context, leak.message, func(k *Task) {
@@ -117,19 +143,93 @@ var contextCases = cases{
 			})
 		}
 	}},
-	{"C-CTX-06", func(t *testing.T) {
-		fails(t, Context, "synchronize_rcu inside an RCU read section: deadlock", func(k *Task) {
-			k.RCUReadLock()
-			k.SynchronizeRCU()
-		})
-		fails(t, Context, "flush_work(w)", func(k *Task) {
-			w := &Work{}
-			w.Init(k, nil, "w", func(*Task) {})
-			k.RCUReadLock()
-			w.Flush(k)
+	{"C-CTX-04", func(t *testing.T) {
+		// Neither the deadlock nor even an interrupt that comes at the wrong time has to
+		// happen.
+		contexts := map[string]func(k *Task, f func(*Task)){
+			"hardirq": func(k *Task, f func(*Task)) { k.Interrupt("irq", f) },
+			"softirq": func(k *Task, f func(*Task)) { k.Softirq("softirq", f) },
+		}
+		plain := func(k *Task, l *Spinlock) { l.Lock(k); l.Unlock(k) }
+		irqsave := func(k *Task, l *Spinlock) { l.UnlockIrqrestore(k, l.LockIrqsave(k)) }
+		irq := func(k *Task, l *Spinlock) { l.LockIrq(k); l.UnlockIrq(k) }
+		bh := func(k *Task, l *Spinlock) { l.LockBh(k); l.UnlockBh(k) }
+		trying := func(k *Task, l *Spinlock) {
+			if l.Trylock(k) {
+				l.Unlock(k)
+			}
+		}
+		both := func(in string, handler, task func(k *Task, l *Spinlock)) func(k *Task) {
+			return func(k *Task) {
+				l := &Spinlock{}
+				l.Init(k, nil, "l")
+				contexts[in](k, func(k *Task) { handler(k, l) })
+				k.Go("task", func(k *Task) { task(k, l) })
+				k.Explore()
+			}
+		}
+		for in := range contexts {
+			always(t, both(in, plain, irqsave))
+			always(t, both(in, plain, irq))
+			always(t, both(in, trying, plain)) // does not wait for whom it interrupts
+			everywhere(t, LockOrder, "inconsistent lock state: l is taken in "+in+" context, and elsewhere with "+in+"s enabled", both(in, plain, plain))
+		}
+		always(t, both("softirq", plain, bh))
+		everywhere(t, LockOrder, "in hardirq context", both("hardirq", plain, bh))
+		// A trylock is interrupted while it holds the lock, as any.
+		fails(t, LockOrder, "in hardirq context", both("hardirq", plain, trying))
+		// So is a lock that is still held when interrupts are enabled.
+		fails(t, LockOrder, "in hardirq context", both("hardirq", plain, func(k *Task, l *Spinlock) {
+			flags := k.LocalIrqSave()
+			l.Lock(k)
+			k.LocalIrqRestore(flags)
+			l.Unlock(k)
+		}))
+		// Handlers of one kind do not interrupt each other.
+		always(t, func(k *Task) {
+			l := &Spinlock{}
+			l.Init(k, nil, "l")
+			for range 2 {
+				k.Interrupt("irq", func(k *Task) { plain(k, l) })
+			}
+			k.Explore()
 		})
 	}},
-}
+	{"C-CTX-06", func(t *testing.T) {
+		waits := map[string]func(k *Task, w *Work){
+			"synchronize_rcu": func(k *Task, _ *Work) { k.SynchronizeRCU() },
+			"flush_work":      func(k *Task, w *Work) { w.Flush(k) },
+		}
+		for call, wait := range waits {
+			body := func(inside bool) func(k *Task) {
+				return func(k *Task) {
+					w := &Work{}
+					w.Init(k, nil, "w", func(*Task) {})
+					k.K.SystemWq.Queue(k, w)
+					k.Go("task", func(k *Task) {
+						k.RCUReadLock()
+						if inside {
+							wait(k, w)
+						}
+						k.RCUReadUnlock()
+						if !inside {
+							wait(k, w)
+						}
+					})
+					k.Go("reader", func(k *Task) {
+						k.RCUReadLock()
+						k.Step(opStep)
+						k.RCUReadUnlock()
+					})
+					k.Explore()
+				}
+			}
+			everywhere(t, Context, call, body(true))
+			everywhere(t, Context, "RCU read section", body(true))
+			always(t, body(false))
+		}
+	}},
+})
 
 // An interrupt may come between any two steps of a task, and before and after all.
 func TestInterruptAnywhere(t *testing.T) {

@@ -13,9 +13,11 @@
 // with Init as part of an allocation (a [Mem], or nil for static storage). Each
 // function takes the current task first, as kernel code has current. What the
 // kernel does in one atomic step is one visible operation. Waiting is a guard on
-// an operation, not a queue: who is let in among those that could go is the
+// an operation, not a queue, except where the order of a queue can be told
+// ([Completion], [WaitQueue]): who is let in among those that could go is the
 // strategy's decision, which includes every order that stealing and handing over
-// could give. Misuse ends the run in the words of a debug kernel.
+// could give. Misuse ends the run in the words of a debug kernel, unless the kernel only
+// warns of it.
 //
 // No idle task stands for a worker, a softirq or an interrupt line: a work item, a
 // callback or an interrupt becomes a task when it is due, and ends with its
@@ -28,9 +30,10 @@
 // earlier beginning or a later end could only delay grace periods, and observe
 // nothing; so nothing is lost, and a reader costs no scheduling point.
 //
-// percpu_ref_tryget_live is one operation although the kernel loads the mode and
-// then counts: a kill in between is seen by nobody before the grace period that it
-// starts, and that waits for the reader.
+// percpu_ref_tryget_live of a ref in per-CPU mode is one operation although the kernel
+// loads the mode and then counts: a kill in between is seen by nobody before the grace
+// period that it starts, and that waits for the reader. In atomic mode there is no such
+// grace period, and it is two.
 //
 // # Left out
 //
@@ -38,7 +41,11 @@
 // access, so a use of one after the operation that gave its object up is not seen to
 // race with the free; an access to an object as a whole ([Task.Use]) is.
 //
-// Timeouts, signals, spinlocks and wait queues with explicit wake-ups; the
-// acquire-context queueing rules of ww_mutex beyond wait-die against the holder;
-// memory pressure.
+// PREEMPT_RT, where a spinlock is a mutex. An interrupt that comes on the CPU of a task:
+// it has one of its own, so a lock that both take is found by lockdep from the contexts
+// in which it is taken, and not as a deadlock. Optimistic spinning and the order of a
+// mutex's queue, see [Mutex].
+//
+// Lockdep knows what one run did, and not what other runs did. A mempool that is empty
+// waits for an element, and does not enter reclaim before that.
 package kernel

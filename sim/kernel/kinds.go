@@ -12,6 +12,8 @@ const (
 	RefcountMisuse sim.Kind = "refcount"
 	// Leak: at the end of the run something was not given back.
 	Leak sim.Kind = "leak"
+	// LockOrder: locks are taken in an order, or in contexts, that can end in a deadlock.
+	LockOrder sim.Kind = "lock-order"
 	// Context: something was done in a context that forbids it.
 	Context sim.Kind = "context"
 )

@@ -1,59 +1,13 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"dmasim/sim"
 )
-
-var memoryCases = cases{
-	{"C-MEM-01", func(t *testing.T) {
-		for _, gfp := range []GFP{GFP_KERNEL, GFP_NOIO, GFP_NOFS} {
-			fails(t, Context, "allocation(object) in hardirq context (irq)", func(k *Task) {
-				k.Interrupt("irq", func(k *Task) { k.Alloc(gfp, &Mem{}, "object") })
-				k.Explore()
-			})
-		}
-		for _, gfp := range []GFP{GFP_ATOMIC, GFP_NOWAIT} {
-			passes(t, func(k *Task) {
-				k.Interrupt("irq", func(k *Task) {
-					var m Mem
-					require.Equal(t, OK, k.Alloc(gfp, &m, "object"))
-					k.Free(&m)
-				})
-				k.Explore()
-			})
-		}
-	}},
-	{"C-MEM-05", func(t *testing.T) { injected(t, GFP_ATOMIC) }},
-	{"C-MEM-06", func(t *testing.T) { injected(t, GFP_KERNEL) }},
-}
-
-// injected makes the n-th allocation of a site fail, counted from the call, and no
-// other.
-func injected(t *testing.T, gfp GFP) {
-	for n := 1; n <= 3; n++ {
-		passes(t, func(k *Task) {
-			k.MayFail(gfp, "site") // before the call, and so not counted
-			k.K.FailAlloc("site", n)
-			for i := 1; i <= 4; i++ {
-				want := OK
-				if i == n {
-					want = ENOMEM
-				}
-				require.Equal(t, OK, k.MayFail(gfp, "other site"))
-				var m Mem
-				require.Equal(t, want, k.Alloc(gfp, &m, "site"))
-				require.Equal(t, want == OK, m.Alive())
-				if want == OK {
-					k.Free(&m)
-				}
-			}
-		})
-	}
-}
 
 // What is complained of names the object, and where it was allocated and freed.
 func TestMemoryMisuse(t *testing.T) {
@@ -88,6 +42,11 @@ func TestMemoryMisuse(t *testing.T) {
 		k.Explore()
 	})
 	f := on.Run(func(k *Task) {
+		var once Mem // freed, and of no interest when it is allocated again
+		k.Alloc(GFP_KERNEL, &once, "once")
+		k.Free(&once)
+		k.Alloc(GFP_KERNEL, &once, "once")
+		k.Free(&once)
 		for range 3 {
 			k.Alloc(GFP_KERNEL, &Mem{}, "thing")
 		}
@@ -112,7 +71,7 @@ func TestPrimitivesInFreedObject(t *testing.T) {
 		},
 		"ww_mutex_lock": func(k *Task, m *Mem) func(*Task) {
 			var x WWMutex
-			x.Init(k, m, "x")
+			x.Init(k, m, k.WWClass("resv", WaitDie), "x")
 			return func(k *Task) { x.Lock(k, nil) }
 		},
 		"refcount_inc": func(k *Task, m *Mem) func(*Task) {
@@ -202,4 +161,70 @@ func TestPrimitivesInFreedObject(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When the run is traced, a failure tells who allocated and who freed the object, through
+// which calls.
+func TestMemoryMisuseTraced(t *testing.T) {
+	m := sim.NewMachine()
+	m.Trace(true)
+	defer m.Close()
+	f := m.Run(sim.Default{}, on.Body(func(k *Task) {
+		o := newObject(k, 0)
+		freeObject(k, o)
+		k.Use(&o.Mem)
+	})).Failure
+	require.Equal(t, UseAfterFree, f.Kind)
+	detail := strings.Join(f.Detail, "\n")
+	require.Contains(t, detail, "object#1 was allocated by init (task 0) during set-up\n  Call trace: kernel.(*Task).Alloc <- kernel.newObject <- ")
+	require.Contains(t, detail, "object#1 was freed by init (task 0) during set-up\n  Call trace: kernel.(*Task).Free <- kernel.freeObject <- ")
+	f = m.Run(sim.Default{}, on.Body(func(k *Task) { newObject(k, 0) })).Failure
+	require.Equal(t, Leak, f.Kind)
+	require.Contains(t, f.Detail[0], "Call trace: kernel.(*Task).Alloc <- kernel.newObject")
+}
+
+func freeObject(k *Task, o *object) { k.Free(&o.Mem) }
+
+// An object is not freed while a part of it says that it is in use.
+func TestFreeCheck(t *testing.T) {
+	busy := func(k *Task, m *Mem, inUse bool) {
+		k.Alloc(GFP_KERNEL, m, "thing")
+		m.freeCheck(func(k *Task) {
+			if inUse {
+				k.misuse("freed in use")
+			}
+		})
+		k.Free(m)
+	}
+	fails(t, sim.Misuse, "freed in use", func(k *Task) { busy(k, &Mem{}, true) })
+	passes(t, func(k *Task) {
+		m := &Mem{}
+		busy(k, m, false)
+		k.Alloc(GFP_KERNEL, m, "thing") // another life, without the check
+		k.Free(m)
+	})
+}
+
+// A use that races with the free is found, and one that is ordered before it is not.
+func TestUseAfterFreeRace(t *testing.T) {
+	race := func(ordered bool) func(k *Task) {
+		return func(k *Task) {
+			o, used := newObject(k, 1), &Completion{}
+			used.Init(k, nil, "used")
+			k.Go("user", func(k *Task) {
+				k.Use(&o.Mem)
+				used.Complete(k)
+			})
+			k.Go("freer", func(k *Task) {
+				if ordered {
+					used.Wait(k)
+				}
+				k.Step(opStep)
+				k.Free(&o.Mem)
+			})
+			k.Explore()
+		}
+	}
+	always(t, race(true))
+	sometimes(t, UseAfterFree, "user (task 1) uses object#1, which was freed by freer (task 2)", race(false))
 }

@@ -1,154 +1,190 @@
 package kernel
 
-import "dmasim/sim"
+import (
+	"fmt"
+	"math"
 
-// PercpuRef is struct percpu_ref (lib/percpu-refcount.c) as it is after
-// percpu_ref_init with no flags: per-CPU counters and an initial reference.
-// Counting in per-CPU mode never reaches zero. Kill drops the initial reference and
-// starts a switch to one atomic counter, which takes an RCU grace period; release
-// runs when the count is zero and the switch is over: in the callback of the switch,
-// or in the context of the put that comes last.
+	"dmasim/sim"
+)
+
+// PercpuRef is struct percpu_ref (lib/percpu-refcount.c): a reference count that is cheap
+// as long as nobody needs to know whether it is zero.
+//
+// In per-CPU mode gets and puts count on the CPU where they are, and reach no zero. In
+// atomic mode there is one counter, and the put that takes it to zero calls release. A
+// switch to atomic mode takes an RCU grace period, in which some still count on their CPUs
+// and others do not: so the atomic counter has a bias then, and no put finds zero. At the
+// end of the grace period the per-CPU counters are summed and the bias goes.
+//
+// Kill drops the initial reference, which the ref was born with, and switches to atomic
+// mode. All changes of mode, and exit, are done under one lock of the whole kernel.
+//
+// release is called by whoever drops the last reference: the callback of the switch, a
+// put in any context, or Kill itself if the ref was in atomic mode already; then the global
+// lock is held and interrupts are off. It is always inside an RCU read section, and so
+// never may sleep.
 type PercpuRef struct {
-	obj     sim.Object
-	mem     *Mem
-	name    string
-	release func(*Task)
-	count   int
-	mode    refMode
+	obj  sim.Object
+	mem  *Mem
+	name string
+
+	counters  percpuCounter
+	allocated bool // counters is
+	atomic    bool // __PERCPU_REF_ATOMIC
+	dead      bool // __PERCPU_REF_DEAD
+	data      *refData
+	stash     int64 // the count when it exited
 }
 
-type refMode uint8
+// refData is struct percpu_ref_data. It is gone after exit.
+type refData struct {
+	count       int64
+	biased      bool // count is, since it is not the only counter
+	release     func(*Task)
+	confirm     func(*Task)
+	switching   bool // to atomic mode
+	pinned      bool // the switch has a reference of its own
+	waiting     int  // tasks that wait for the end of that
+	forceAtomic bool
+	allowReinit bool
+}
+
+// refBias is PERCPU_COUNT_BIAS.
+const refBias = math.MinInt64
+
+// RefFlags says how a ref begins.
+type RefFlags uint8
 
 const (
-	refNone refMode = iota // before init, and after exit
-	refPercpu
-	refSwitching // killed, the grace period is not over
-	refAtomic    // killed, and counting
+	// RefInitAtomic is PERCPU_REF_INIT_ATOMIC: in atomic mode, to stay there until
+	// SwitchToPercpu. It implies RefAllowReinit.
+	RefInitAtomic RefFlags = 1 << iota
+	// RefInitDead is PERCPU_REF_INIT_DEAD: as after a kill and with no reference, for
+	// Reinit to begin with. It implies RefAllowReinit.
+	RefInitDead
+	// RefAllowReinit is PERCPU_REF_ALLOW_REINIT: from atomic mode there is a way back.
+	// Without it the per-CPU counters are freed with the first switch.
+	RefAllowReinit
 )
 
 // percpuCount is the class of gets, and of puts in per-CPU mode: none of them can
 // see the others.
 const percpuCount = sim.Commute
 
-// Init is percpu_ref_init: ENOMEM if the counters cannot be allocated.
+// Init is percpu_ref_init without flags: ENOMEM if the counters cannot be allocated.
 func (r *PercpuRef) Init(t *Task, in *Mem, name string, gfp GFP, release func(*Task)) Errno {
+	return r.InitFlags(t, in, name, 0, gfp, release)
+}
+
+// InitFlags is percpu_ref_init.
+func (r *PercpuRef) InitFlags(t *Task, in *Mem, name string, flags RefFlags, gfp GFP, release func(*Task)) Errno {
 	if err := t.MayFail(gfp, "percpu_ref"); err != OK {
 		return err
 	}
 	t.own(&r.obj, in, "percpu_ref", name)
-	r.mem, r.name, r.release, r.count, r.mode = in, name, release, 1, refPercpu
+	d := &refData{release: release, allowReinit: flags != 0, forceAtomic: flags&RefInitAtomic != 0}
+	*r = PercpuRef{obj: r.obj, mem: in, name: name, allocated: true, data: d}
+	r.dead = flags&RefInitDead != 0
+	r.atomic = r.dead || d.forceAtomic
+	if !r.atomic {
+		d.count, d.biased = refBias, true
+	}
+	if !r.dead {
+		d.count++
+	}
 	t.K.percpuRefs = append(t.K.percpuRefs, r)
 	return OK
 }
 
-func (r *PercpuRef) check(t *Task, what string) {
+// check is for the calls that need what exit frees.
+func (r *PercpuRef) check(t *Task, call string) {
 	t.Check(r.mem)
-	if r.mode == refNone {
-		t.Fail(UseAfterFree, "%s of %s, which has exited (%s)", what, r.name, t.Task)
+	if r.data == nil {
+		t.Fail(UseAfterFree, "%s of %s, which has exited (%s)", call, r.name, t.Task)
 	}
 }
 
-// Get is percpu_ref_get: the caller has a reference already.
-func (r *PercpuRef) Get(t *Task) {
-	t.Step(sim.Op{Verb: "percpu_ref_get", Obj: &r.obj, Class: percpuCount})
-	r.check(t, "percpu_ref_get")
-	if r.mode == refAtomic && r.count == 0 {
-		t.Fail(RefcountMisuse, "percpu_ref_get of %s, whose count is zero (%s)", r.name, t.Task)
-	}
-	r.count++
+// misuse is a WARN_ON_ONCE, or what the kernel does not notice.
+func (r *PercpuRef) misuse(t *Task, format string, args ...any) {
+	t.Flag(RefcountMisuse, t.circumstances(), "%s (%s)", fmt.Sprintf(format, args...), t.Task)
 }
 
-// TrygetLive is percpu_ref_tryget_live: fails once the reference has been killed.
-func (r *PercpuRef) TrygetLive(t *Task) bool {
-	t.Step(sim.Op{Verb: "percpu_ref_tryget_live", Obj: &r.obj})
-	r.check(t, "percpu_ref_tryget_live")
-	if r.mode != refPercpu {
-		t.Did(sim.Read)
+// percpu is __ref_is_percpu.
+func (r *PercpuRef) percpu() bool { return !r.atomic && !r.dead }
+
+// IsDying is percpu_ref_is_dying: it has been killed, or has exited.
+func (r *PercpuRef) IsDying(t *Task) bool {
+	t.Step(sim.Op{Verb: "percpu_ref_is_dying", Obj: &r.obj, Class: sim.Read})
+	t.Check(r.mem)
+	return r.dead
+}
+
+// IsZero is percpu_ref_is_zero: never in per-CPU mode, nor while it switches; and also
+// after exit.
+func (r *PercpuRef) IsZero(t *Task) bool {
+	const call = "percpu_ref_is_zero"
+	t.Step(sim.Op{Verb: call, Obj: &r.obj, Class: sim.Read})
+	t.Check(r.mem)
+	if r.percpu() {
 		return false
 	}
-	t.Did(percpuCount)
-	r.count++
-	return true
-}
-
-// Tryget is percpu_ref_tryget: fails only if the count is zero.
-func (r *PercpuRef) Tryget(t *Task) bool {
-	t.Step(sim.Op{Verb: "percpu_ref_tryget", Obj: &r.obj})
-	r.check(t, "percpu_ref_tryget")
-	if r.mode == refAtomic && r.count == 0 {
-		t.Did(sim.Read)
-		return false
+	l := &t.K.refSwitch
+	l.lock(t, r, call)
+	count := r.stash
+	if r.data != nil {
+		count = r.data.count
 	}
-	r.count++
-	return true
+	l.unlock(t)
+	return count == 0
 }
 
-// Put is percpu_ref_put. It may call release.
-func (r *PercpuRef) Put(t *Task) {
-	t.Step(sim.Op{Verb: "percpu_ref_put", Obj: &r.obj})
-	r.check(t, "percpu_ref_put")
-	r.count--
-	switch {
-	case r.mode == refPercpu:
-		t.Did(percpuCount)
-	case r.mode == refAtomic && r.count < 0:
-		t.Fail(RefcountMisuse, "percpu_ref_put of %s below zero (%s)", r.name, t.Task)
-	case r.mode == refAtomic && r.count == 0:
-		r.zero(t)
-	}
-}
-
-// Kill is percpu_ref_kill: from any context; once.
-func (r *PercpuRef) Kill(t *Task) {
-	t.Step(sim.Op{Verb: "percpu_ref_kill", Obj: &r.obj})
-	r.check(t, "percpu_ref_kill")
-	if r.mode != refPercpu {
-		t.Fail(RefcountMisuse, "percpu_ref_kill called more than once on %s (%s)", r.name, t.Task)
-	}
-	r.mode = refSwitching
-	r.count--
-	t.CallRCU("rcu "+r.name, r.switched)
-}
-
-// switched is the end of the switch to the atomic counter.
-func (r *PercpuRef) switched(t *Task) {
-	t.Touch(&r.obj, sim.Write)
-	r.check(t, "switch to atomic mode")
-	r.mode = refAtomic
-	if r.count < 0 {
-		t.Fail(RefcountMisuse, "percpu_ref %s: count %d <= 0 after switching to atomic mode", r.name, r.count)
-	}
-	if r.count == 0 {
-		r.zero(t)
-	}
-}
-
-// zero calls release, inside an RCU read section as the kernel does.
-func (r *PercpuRef) zero(t *Task) {
-	t.RCUReadLock()
-	r.release(t)
-	t.RCUReadUnlock()
-}
-
-// Exit is percpu_ref_exit. The kernel does not notice if the reference is still
-// live; the simulator does.
+// Exit is percpu_ref_exit: of a ref that is dead and at zero, or that nobody but its
+// creator has seen. The kernel does not notice if there are references; the simulator
+// does. It belongs to the operation before.
 func (r *PercpuRef) Exit(t *Task) {
+	const call = "percpu_ref_exit"
 	t.Check(r.mem)
 	t.Touch(&r.obj, sim.Write)
-	if r.mode == refPercpu || r.mode == refSwitching || r.count != 0 {
-		t.Fail(RefcountMisuse, "percpu_ref_exit of %s, which is live or has %d reference(s) (%s)", r.name, r.count, t.Task)
+	d := r.data
+	switch {
+	case d == nil:
+		return
+	case d.switching:
+		r.misuse(t, "%s of %s, which is switching to atomic mode", call, r.name)
+	case r.Count() > boolInt(!r.dead):
+		r.misuse(t, "%s of %s, which has %d reference(s)", call, r.name, r.Count())
 	}
-	r.mode = refNone
+	r.freeCounters()
+	l := &t.K.refSwitch
+	l.lock(t, r, call)
+	r.stash, r.data = d.count<<2>>2, nil // beside two flags there is no room for the bias
+	l.unlock(t)
+}
+
+// freeCounters is __percpu_ref_exit: a ref without them looks dead.
+func (r *PercpuRef) freeCounters() {
+	r.counters, r.allocated = percpuCounter{}, false
+	r.atomic, r.dead = true, true
 }
 
 // Count is the number of references, as an auditor sees it.
-func (r *PercpuRef) Count() int { return r.count }
+func (r *PercpuRef) Count() int {
+	d := r.data
+	if d == nil {
+		return int(r.stash)
+	}
+	n := d.count - int64(boolInt(d.pinned))
+	if d.biased {
+		n += r.counters.sum() - refBias
+	}
+	return int(n)
+}
 
 // auditPercpuRefs looks for counters that percpu_ref_exit was never called for: their
 // memory is lost.
 func (k *Kernel) auditPercpuRefs() *sim.Failure {
 	for _, r := range k.percpuRefs {
-		if r.mode != refNone {
+		if r.data != nil {
 			return &sim.Failure{Kind: Leak, Message: "percpu_ref_exit was never called for " + r.name}
 		}
 	}

@@ -9,13 +9,21 @@ type rcuState struct {
 	sim.Object
 	seq     int
 	readers []*Task
+	early   []earlyFree // see FreeRCU
+
+	called    int // callbacks so far
+	callbacks []*rcuCallback
+	lazy      bool       // see RCULazy
+	lazyTimer *sim.Timer // armed while callbacks are delayed
+	kfrees    []*kfree
 }
 
-// Readers commute with readers and grace periods with grace periods; a reader and
-// a grace period do not.
+// Readers commute with readers, grace periods with grace periods, and barriers with
+// barriers; none of them commutes with the others.
 const (
-	rcuReader = sim.Commute
-	rcuGrace  = sim.Commute + 1
+	rcuReader = sim.Commute + iota
+	rcuGrace
+	rcuFlush
 )
 
 func (r *rcuState) begin(t *Task) {
@@ -34,6 +42,7 @@ func (r *rcuState) end(t *Task) {
 		}
 	}
 	t.Touch(&r.Object, rcuReader)
+	r.reap(t)
 }
 
 // gracePeriod is ready when the sections up to seq have ended.
@@ -75,67 +84,52 @@ func (t *Task) RCUReadUnlock() {
 	}
 }
 
-// CallRCU is call_rcu: fn runs in softirq context after a grace period that starts
-// now. It is part of the operation that was granted last.
-func (t *Task) CallRCU(name string, fn func(*Task)) {
-	r := &t.K.rcu
-	t.Touch(&r.Object, rcuGrace)
-	t.spawn(InSoftirq, name, sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}}, fn)
-}
-
 // SynchronizeRCU is synchronize_rcu: returns after a full grace period.
-func (t *Task) SynchronizeRCU() {
+func (t *Task) SynchronizeRCU() { t.synchronizeRCU("synchronize_rcu") }
+
+// SynchronizeRCUExpedited is synchronize_rcu_expedited: the same grace period, bought with
+// interrupts to all CPUs.
+func (t *Task) SynchronizeRCUExpedited() { t.synchronizeRCU("synchronize_rcu_expedited") }
+
+func (t *Task) synchronizeRCU(call string) {
 	r := &t.K.rcu
-	if t.rcu > 0 && t.ctx < InSoftirq {
-		t.Fail(Context, "synchronize_rcu inside an RCU read section: deadlock (%s)", t.Task)
-	}
-	t.MightSleep("synchronize_rcu", "")
-	t.Step(sim.Op{Verb: "synchronize_rcu", Obj: &r.Object, Class: rcuGrace})
+	t.mayWaitForReaders(call)
+	t.Step(sim.Op{Verb: call, Obj: &r.Object, Class: rcuGrace})
 	t.Step(sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}})
 }
 
-// RCU is a pointer that is published with rcu_assign_pointer.
-type RCU[T any] struct {
-	obj sim.Object
-	mem *Mem
-	p   *T
-}
-
-// Init sets the pointer to nil, as part of in (nil: static storage).
-func (r *RCU[T]) Init(t *Task, in *Mem, name string) {
-	t.own(&r.obj, in, "rcu pointer", name)
-	r.mem, r.p = in, nil
-}
-
-// Assign is rcu_assign_pointer.
-func (r *RCU[T]) Assign(t *Task, p *T) {
-	t.Step(sim.Op{Verb: "rcu_assign_pointer", Obj: &r.obj})
-	t.Check(r.mem)
-	r.p = p
-}
-
-// Dereference is rcu_dereference: needs a read section (C-RCU-05).
-func (r *RCU[T]) Dereference(t *Task) *T {
-	if t.rcu == 0 {
-		t.Fail(Context, "suspicious RCU usage: rcu_dereference(%s) outside a read section (%s)", r.obj.Name, t.Task)
+// mayWaitForReaders fails the run if t would wait for itself.
+func (t *Task) mayWaitForReaders(call string) {
+	if t.rcu > 0 && t.ctx < InSoftirq {
+		t.Fail(Context, "%s inside an RCU read section: deadlock (%s)", call, t.Task)
 	}
-	return r.load(t)
+	t.MightSleep(call, "")
 }
 
-// DereferenceProtected is rcu_dereference_protected: held says whether the update
-// side's lock is held.
-func (r *RCU[T]) DereferenceProtected(t *Task, held bool) *T {
-	if !held {
-		t.Fail(Context, "suspicious RCU usage: rcu_dereference_protected(%s) without its lock (%s)", r.obj.Name, t.Task)
-	}
-	return r.load(t)
+// GPState is a cookie of polled grace periods: the number of the one that it asks for.
+type GPState struct{ over *bool }
+
+// StartPollSynchronizeRCU is start_poll_synchronize_rcu: a grace period starts, and
+// PollStateSynchronizeRCU tells when it is over. Any context.
+func (t *Task) StartPollSynchronizeRCU() GPState {
+	r := &t.K.rcu
+	t.Step(sim.Op{Verb: "start_poll_synchronize_rcu", Obj: &r.Object, Class: rcuGrace})
+	over := new(bool)
+	t.spawn(InWorker, "rcu_gp", sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}}, func(t *Task) {
+		*over = true
+		t.Touch(&r.Object, sim.Write)
+	})
+	return GPState{over}
 }
 
-func (r *RCU[T]) load(t *Task) *T {
-	t.Step(sim.Op{Verb: "rcu_dereference", Obj: &r.obj, Class: sim.Read})
-	t.Check(r.mem)
-	return r.p
+// PollStateSynchronizeRCU is poll_state_synchronize_rcu. It does not wait.
+func (t *Task) PollStateSynchronizeRCU(s GPState) bool {
+	t.Step(sim.Op{Verb: "poll_state_synchronize_rcu", Obj: &t.K.rcu.Object, Class: sim.Read})
+	return *s.over
 }
 
-// Peek reads the pointer as an auditor does.
-func (r *RCU[T]) Peek() *T { return r.p }
+// CondSynchronizeRCU is cond_synchronize_rcu: it waits if the grace period is not over.
+func (t *Task) CondSynchronizeRCU(s GPState) {
+	t.mayWaitForReaders("cond_synchronize_rcu")
+	t.Await("cond_synchronize_rcu", &t.K.rcu.Object, sim.Read, func() bool { return *s.over })
+}

@@ -57,5 +57,5 @@ func TestSharedAwait(t *testing.T) {
 		}
 	}
 	always(t, waits(2))
-	sometimes(t, sim.Deadlock, "nobody can wake waiter", waits(1))
+	sometimes(t, sim.LostWakeup, "waiter waits for wait_event x", waits(1))
 }

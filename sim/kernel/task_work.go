@@ -2,36 +2,124 @@ package kernel
 
 import "dmasim/sim"
 
-// TaskWorkAdd is task_work_add: fn will run in the target's context, when the target
-// next waits (WaitTaskWork) or exits. It returns false (-ESRCH) if the target is exiting. Any
-// context may call it.
-func (t *Task) TaskWorkAdd(target *Task, fn func(*Task)) bool {
-	t.Step(sim.Op{Verb: "task_work_add", Obj: &target.twork})
-	if target.exiting {
-		return false
-	}
-	target.works = append(target.works, fn)
-	return true
+// TaskWork is struct callback_head as task work uses it (kernel/task_work.c). One that is
+// queued must not be added again.
+type TaskWork struct {
+	// Func runs in the task that the work was added to, and may sleep.
+	Func   func(*Task)
+	queued bool
 }
 
-// WaitTaskWork sleeps until task work is there, and runs it: what a task does that
-// waits in the kernel interruptibly. It takes what is there in one step, as the kernel
-// does; of that, what was added last runs first. What is added meanwhile waits for the
-// next time.
+// TaskWorkMode is enum task_work_notify_mode: how the target learns of the work.
+type TaskWorkMode uint8
+
+const (
+	// TWA_NONE: not at all. The work runs when other work or the exit makes it.
+	TWA_NONE TaskWorkMode = iota
+	// TWA_RESUME: when it returns to user mode.
+	TWA_RESUME
+	// TWA_SIGNAL: as from a signal: its interruptible waits end.
+	TWA_SIGNAL
+	// TWA_SIGNAL_NO_IPI: as TWA_SIGNAL, but a task that is in user mode is left there. That
+	// is a matter of time only, and the same here.
+	TWA_SIGNAL_NO_IPI
+)
+
+// TaskWorkAdd is task_work_add: the work will run in the target's context, when the target
+// returns to user mode or exits, or in a wait for it. -ESRCH if the target has begun its
+// last run. Any context.
+func (t *Task) TaskWorkAdd(target *Task, w *TaskWork, mode TaskWorkMode) Errno {
+	t.Step(sim.Op{Verb: "task_work_add", Obj: &target.twork})
+	return t.addTaskWork(target, w, mode)
+}
+
+// addTaskWork is TaskWorkAdd as part of the operation before it, on whose object it is.
+func (t *Task) addTaskWork(target *Task, w *TaskWork, mode TaskWorkMode) Errno {
+	if target.exiting {
+		return ESRCH
+	}
+	if w.queued {
+		t.Fail(sim.Misuse, "task_work_add by %s of work that is queued already", t.Task)
+	}
+	w.queued = true
+	target.works = append(target.works, w)
+	switch mode {
+	case TWA_RESUME:
+		target.resume = true
+	case TWA_SIGNAL, TWA_SIGNAL_NO_IPI:
+		t.Touch(by(t, target), sim.Write)
+		target.pending.notify = true
+		target.wokenBySignal()
+	}
+	return OK
+}
+
+// TaskWorkCancel is task_work_cancel: true if the work was queued, and is not any more.
+func (t *Task) TaskWorkCancel(target *Task, w *TaskWork) bool {
+	t.Step(sim.Op{Verb: "task_work_cancel", Obj: &target.twork})
+	for i, u := range target.works {
+		if u == w {
+			target.works = append(target.works[:i], target.works[i+1:]...)
+			w.queued = false
+			return true
+		}
+	}
+	t.Did(sim.Read)
+	return false
+}
+
+// WaitTaskWork sleeps interruptibly until task work that notifies as a signal does is there,
+// and runs it: what io_uring does while it waits for completions. It takes what is there in
+// one step, as the kernel does; of that, what was added last runs first. What is added
+// meanwhile waits for the next time.
 func (t *Task) WaitTaskWork() {
 	t.MightSleep("wait", "")
-	t.Step(sim.Op{Verb: "task_work_run", Obj: &t.twork, Guard: (*hasWork)(t)})
+	t.Step(sim.Op{Verb: "task_work_run", Obj: &t.twork, Also: t.wake(), Guard: (*notified)(t)})
+	t.clearNotify()
 	t.runTaskWork()
 }
 
+// ReturnToUser is the way back to user mode at the end of a system call: task work runs that
+// asks for it, until there is none, and signals are delivered. It tells whether one was
+// fatal: then the task has to end.
+func (t *Task) ReturnToUser() (fatal bool) {
+	t.MightSleep("exit_to_user_mode", "")
+	for first := true; ; first = false {
+		t.Step(sim.Op{Verb: "exit_to_user_mode", Obj: &t.twork})
+		t.Touch(t.wake(), sim.Read)
+		p := t.pending
+		if !t.resume && p == (signals{}) && (first || len(t.works) == 0) {
+			t.Did(sim.Read)
+			return fatal
+		}
+		t.clearNotify()
+		if p.any {
+			t.Touch(t.wake(), sim.Write)
+			fatal = t.deliver() || fatal
+		}
+		t.resume = false
+		t.runTaskWork()
+	}
+}
+
+func (t *Task) clearNotify() {
+	if t.pending.notify {
+		t.Touch(t.wake(), sim.Write)
+		t.pending.notify = false
+	}
+}
+
+// runTaskWork runs what there is, as part of an operation on the list.
 func (t *Task) runTaskWork() {
 	batch := t.works
 	t.works = nil
 	for i := len(batch) - 1; i >= 0; i-- {
-		batch[i](t)
+		batch[i].queued = false
+		batch[i].Func(t)
 	}
 }
 
-type hasWork Task
+// notified is ready when task work has notified the task as a signal does.
+type notified Task
 
-func (h *hasWork) Ready(*sim.Task) bool { return len(h.works) > 0 }
+func (n *notified) Ready(*sim.Task) bool { return n.pending.notify }

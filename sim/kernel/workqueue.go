@@ -1,108 +1,169 @@
 package kernel
 
-import (
-	"dmasim/sim"
+import "dmasim/sim"
+
+// WQFlags are the flags of alloc_workqueue.
+type WQFlags uint16
+
+const (
+	// WQ_UNBOUND: workers are bound to no CPU, and max_active counts for the whole system.
+	WQ_UNBOUND WQFlags = 1 << iota
+	// WQ_PERCPU: items run on the CPU that they were queued on, and max_active counts for
+	// each CPU. Until 6.16 that is what a queue without WQ_UNBOUND is.
+	WQ_PERCPU
+	// WQ_MEM_RECLAIM: the queue has a rescuer.
+	WQ_MEM_RECLAIM
+	// WQ_HIGHPRI: with workers of high priority, which changes nothing here.
+	WQ_HIGHPRI
+	// WQ_BH: items run in softirq context.
+	WQ_BH
+
+	wqOrdered
+	wqSystem
+	wqDeprecated // an old name of a system queue
 )
 
-// Workqueue is struct workqueue_struct (kernel/workqueue.c). Its workers are
-// created when an item is due; max_active limits how many run.
+// Workqueue is struct workqueue_struct (kernel/workqueue.c). Workers are created when an
+// item is due; max_active limits how many items are active. An item is active from when it
+// is handed to the workers until its function has returned, sleeping or not. Those above
+// the limit become active in the order in which they were queued; active ones may start in
+// any order.
+//
+// A worker that does not sleep does not keep others of its CPU from starting, as it does in
+// the kernel for queues that are bound to CPUs.
 type Workqueue struct {
 	obj       sim.Object
 	name      string
+	flags     WQFlags
 	maxActive int
-	active    int
+	occupied  int
+	dep       lockDep
+
+	items   []*item // queued or running, in the order in which they were queued
+	rescued *item   // that the rescuer takes care of
+
+	drainers   int
+	destroying bool
 }
 
-// DefaultMaxActive is WQ_DFL_ACTIVE.
-const DefaultMaxActive = 1024
+const (
+	// DefaultMaxActive is WQ_DFL_ACTIVE; it was 256 in 6.12.
+	DefaultMaxActive = 1024
+	// MaxActive is WQ_MAX_ACTIVE.
+	MaxActive = 2048
+)
 
-// NewWorkqueue is alloc_workqueue; maxActive 0 means DefaultMaxActive.
+// wqItem is the class in which items come to a queue and leave it while its limit is out
+// of reach: none of them can tell the order.
+const wqItem = sim.Commute
+
+// workerState is what all queues share.
+type workerState struct {
+	exhausted bool // see ExhaustWorkers
+	queues    []*Workqueue
+}
+
+// AllocWorkqueue is alloc_workqueue: nil if there is no memory. maxActive 0 means
+// DefaultMaxActive.
+func AllocWorkqueue(t *Task, name string, flags WQFlags, maxActive int) *Workqueue {
+	if t.MayFail(GFP_KERNEL, "workqueue") != OK {
+		return nil
+	}
+	if flags&WQ_BH != 0 && maxActive != 0 {
+		t.Warn("alloc_workqueue(%s): a BH queue has no max_active", name)
+		return nil
+	}
+	if t.K.Profile >= V7_3 {
+		switch flags & (WQ_PERCPU | WQ_UNBOUND) {
+		case 0:
+			t.Warn("workqueue %s is allocated with neither WQ_PERCPU nor WQ_UNBOUND", name)
+		case WQ_PERCPU | WQ_UNBOUND:
+			t.Warn("workqueue %s is allocated with both WQ_PERCPU and WQ_UNBOUND", name)
+		}
+	}
+	return newWorkqueue(t, name, flags, maxActive)
+}
+
+// AllocOrderedWorkqueue is alloc_ordered_workqueue: one item at a time, in the order in
+// which they were queued, on whatever CPU.
+func AllocOrderedWorkqueue(t *Task, name string, flags WQFlags) *Workqueue {
+	return AllocWorkqueue(t, name, flags|WQ_UNBOUND|wqOrdered, 1)
+}
+
+// NewWorkqueue is an unbound queue that cannot fail to be allocated.
 func NewWorkqueue(t *Task, name string, maxActive int) *Workqueue {
+	return newWorkqueue(t, name, WQ_UNBOUND, maxActive)
+}
+
+func newWorkqueue(t *Task, name string, flags WQFlags, maxActive int) *Workqueue {
 	if maxActive == 0 {
 		maxActive = DefaultMaxActive
 	}
-	wq := &Workqueue{name: name, maxActive: maxActive}
+	wq := &Workqueue{name: name, flags: flags, maxActive: min(max(maxActive, 1), MaxActive)}
 	t.Own(&wq.obj, "workqueue", name)
+	t.K.workers.queues = append(t.K.workers.queues, wq)
 	return wq
 }
 
-// Work is struct work_struct.
-type Work struct {
-	obj  sim.Object
-	mem  *Mem
-	name string
-	fn   func(*Task)
-	st   *workState // outlives the item, which its own function may free
-}
-
-type workState struct {
-	pending bool
-	running map[*Workqueue]bool // an item does not run twice at once on one queue
-	queued  int                 // instances so far
-	ended   int
-}
-
-// Init is INIT_WORK, as part of in (nil: static storage).
-func (w *Work) Init(t *Task, in *Mem, name string, fn func(*Task)) {
-	t.own(&w.obj, in, "work", name)
-	w.mem, w.name, w.fn, w.st = in, name, fn, &workState{running: map[*Workqueue]bool{}}
-}
-
-// workSlot is ready when the item is not running and the queue may run one more.
-type workSlot struct {
-	wq *Workqueue
-	st *workState
-}
-
-func (g workSlot) Ready(*sim.Task) bool { return !g.st.running[g.wq] && g.wq.active < g.wq.maxActive }
-
-// Queue is queue_work: false if the item was pending already.
-func (wq *Workqueue) Queue(t *Task, w *Work) bool {
-	t.Step(sim.Op{Verb: "queue_work", Obj: &w.obj})
-	t.Check(w.mem)
-	st := w.st
-	if st.pending {
-		return false
+// systemWorkqueues makes the queues that everybody shares.
+func (k *Kernel) systemWorkqueues(t *Task) {
+	all := new([4]Workqueue)
+	for i, name := range []string{"events", "events_unbound", "events", "events_unbound"} {
+		wq := &all[i]
+		*wq = Workqueue{name: name, flags: wqSystem, maxActive: DefaultMaxActive}
+		if i < 2 {
+			wq.flags |= wqDeprecated
+		}
+		if i%2 == 0 {
+			wq.flags |= WQ_PERCPU
+		} else {
+			wq.flags |= WQ_UNBOUND
+		}
+		if i == 0 {
+			t.Own(&wq.obj, "workqueue", name)
+		} else {
+			t.OwnPart(&wq.obj, &all[0].obj, uint64(i), "workqueue", name)
+		}
+		k.workers.queues = append(k.workers.queues, wq)
 	}
-	st.pending = true
-	st.queued++
-	obj := &w.obj
-	op := sim.Op{Verb: "run work", Obj: obj, Guard: workSlot{wq, st}}
-	if wq.limited() {
-		op.Obj = &wq.obj // what enables it is mostly another item's end
-	}
-	t.spawn(InWorker, "kworker/"+wq.name, op, func(t *Task) {
-		t.Check(w.mem)
-		st.pending, st.running[wq] = false, true
-		t.Touch(obj, sim.Write)
-		wq.count(t, 1)
-		w.fn(t)
-		// The item may be gone, but not what the queue knows of it.
-		st.running[wq] = false
-		st.ended++
-		t.Touch(obj, sim.Write)
-		wq.count(t, -1)
-	})
-	return true
+	k.SystemWq, k.SystemUnboundWq, k.SystemPercpuWq, k.SystemDflWq = &all[0], &all[1], &all[2], &all[3]
 }
 
-// count notes that an item begins or ends. Items of a queue commute as long as the
-// limit is out of reach.
-func (wq *Workqueue) count(t *Task, n int) {
-	wq.active += n
-	if wq.limited() {
-		t.Touch(&wq.obj, sim.Write)
-	}
+// Occupy has n slots of the queue taken by items of others, which do not end, on each CPU
+// if they are counted by CPU; a negative n gives slots back. It is part of the operation
+// that was granted last.
+func (wq *Workqueue) Occupy(t *Task, n int) {
+	wq.occupied += n
+	wq.resized(t)
 }
 
-func (wq *Workqueue) limited() bool { return wq.maxActive < DefaultMaxActive }
+// SetMaxActive is workqueue_set_max_active, for queues that are not bound to CPUs.
+func (wq *Workqueue) SetMaxActive(t *Task, maxActive int) {
+	t.Step(sim.Op{Verb: "workqueue_set_max_active", Obj: &wq.obj})
+	if wq.flags&WQ_UNBOUND == 0 || wq.flags&wqOrdered != 0 {
+		t.Warn("workqueue_set_max_active(%s): the queue is ordered or bound to CPUs", wq.name)
+		return
+	}
+	wq.maxActive = min(max(maxActive, 1), MaxActive)
+	wq.resized(t)
+}
 
-// Flush is flush_work: waits for the instance that was queued last, and for none that is
-// queued after it began.
-func (w *Work) Flush(t *Task) {
-	t.MightSleep("flush_work", w.name)
-	st := w.st
-	t.Step(sim.Op{Verb: "flush_work", Obj: &w.obj, Class: sim.Read})
-	last := st.queued
-	t.Await("flush_work", &w.obj, sim.Read, func() bool { return st.ended >= last })
+// limited tells whether the order in which items come and leave can matter.
+func (wq *Workqueue) limited(t *Task) bool {
+	return wq.maxActive-wq.occupied < DefaultMaxActive || t.K.withoutWorkers()
+}
+
+func (wq *Workqueue) class(t *Task) sim.Class {
+	if wq.limited(t) {
+		return sim.Write
+	}
+	return wqItem
+}
+
+// completion is the map that running items hold, and that flushing waits for.
+func (wq *Workqueue) completion(t *Task) *lockDep {
+	if wq.dep.class == nil {
+		t.initDep(&wq.dep, "(wq_completion)"+wq.name)
+	}
+	return &wq.dep
 }

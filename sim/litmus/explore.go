@@ -88,7 +88,7 @@ func Explore(ctx context.Context, p *Program, s explore.Strategy, opt Options) *
 		case r.Failure == nil:
 			e.Executions++
 			e.count()
-		case r.Failure.Kind == sim.Deadlock:
+		case r.Failure.Kind.Hangs():
 			e.Executions++
 			if e.Deadlocks++; dead == nil {
 				dead = clone(r)
@@ -178,7 +178,7 @@ func (e *exploration) find(r *sim.Result) *Finding {
 			f.Trace = append(f.Trace, Done{task, o})
 		}
 	}
-	if f.Failure.Kind == sim.Deadlock {
+	if f.Failure.Kind.Hangs() {
 		for task := range next {
 			if o, ok := visible(task); ok {
 				f.Waiting = append(f.Waiting, Done{task, o})

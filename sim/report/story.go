@@ -94,7 +94,7 @@ func locate(rows []sim.Row, f *sim.Failure) spot {
 	}
 	mine := func(j int) bool { return j >= 0 && j < len(rows) && rows[j].Task == f.Task }
 	switch {
-	case f.Kind == sim.Deadlock || f.Kind == sim.Stall:
+	case f.Kind.Hangs():
 		// About what the tasks wait for, not about what they did last.
 	case f.Kind == sim.Warn:
 		// A warning counts where it was given; the run went on from there.
@@ -124,7 +124,7 @@ func unremarkable(m *sim.Machine, r *sim.Row) bool {
 // waiting is where the tasks stand that can never go on, for the kinds of failure
 // that are about that.
 func waiting(m *sim.Machine, f *sim.Failure) []entry {
-	if f == nil || f.Kind != sim.Deadlock && f.Kind != sim.Stall {
+	if f == nil || !f.Kind.Hangs() {
 		return nil
 	}
 	var out []entry

@@ -107,6 +107,7 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 	g.Gen = tok.gens.Get(t) + 1
 	tok.gens.Set(t, g.Gen)
 	g.idle.Init(t, &g.Mem, g.String()+".idle")
+	g.idle.OneWaiter = true
 	if err := g.refs.Init(t, &g.Mem, g.String()+".refs", kernel.GFP_KERNEL, g.idle.Complete); err != kernel.OK {
 		t.Free(&g.Mem)
 		return nil, err

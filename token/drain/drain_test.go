@@ -136,7 +136,7 @@ func TestSplit(t *testing.T) {
 
 // Invalidate waits for the last request, and that is a deadlock if it never completes.
 func TestInvalidateWaits(t *testing.T) {
-	on.Fails(t, sim.Deadlock, "nobody can wake init", func(k *kernel.Task) {
+	on.Fails(t, sim.LostWakeup, "init waits for", func(k *kernel.Task) {
 		w := registered(k)
 		w.Tok.Submit(k, &token.Frag{})
 		w.Exp.Move(k)

@@ -51,10 +51,9 @@ func (w *World[T]) Teardown(k *kernel.Task) {
 
 // DMA reads the first sector of the buffer through a map.
 func (w *World[T]) DMA(k *kernel.Task, addr hw.BusAddr) {
-	data := make([]hw.Stamp, 1)
-	w.Ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: addr, Len: hw.SectorSize}}, data)
-	if data[0] != (hw.Stamp{Source: "vram"}) {
-		k.Fail(hw.DataCorruption, "read %v", data[0])
+	data := w.Ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: addr, Len: hw.SectorSize}}, nil)
+	if !data.Equal(hw.Bytes("vram", 0, hw.SectorSize)) {
+		k.Fail(hw.DataCorruption, "read %v", data)
 	}
 }
 
