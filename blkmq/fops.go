@@ -2,7 +2,6 @@ package blkmq
 
 import (
 	"dmasim/iter"
-	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -24,55 +23,35 @@ func (f Fops) DmaMap(t *kernel.Task, file *iter.File, p token.Params) (token.Tok
 	return f.Queue.Design.Register(t, p, f.Queue, f.Queue.Ops)
 }
 
-// ReadIter is blkdev_read_iter (BIO-0).
+// ReadIter is blkdev_read_iter (BIO-0). What goes past the end of the device is cut off, and
+// the iterator has it again afterwards.
 func (f Fops) ReadIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
-	size := f.Queue.Size
-	if k.Pos >= size {
+	if k.Pos >= f.Queue.Size {
 		return 0
 	}
-	if left := uint64(size - k.Pos); i.Count > left {
-		i.Count = left
-	}
-	return f.direct(t, k, i)
+	return f.upTo(t, k, i)
 }
 
 // WriteIter is blkdev_write_iter (BIO-0).
 func (f Fops) WriteIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
-	size := f.Queue.Size
-	if k.Pos >= size {
+	if k.Pos >= f.Queue.Size {
 		return iter.Neg(kernel.ENOSPC)
 	}
-	if left := uint64(size - k.Pos); i.Count > left {
-		i.Count = left
-	}
-	return f.direct(t, k, i)
+	return f.upTo(t, k, i)
 }
 
-// direct is the O_DIRECT path of one asynchronous bio (BIO-0, BIO-1). Files without
-// O_DIRECT have no path here.
-func (f Fops) direct(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
-	if k.File.Flags&iter.O_DIRECT == 0 {
+// upTo transfers as far as the device goes. Files without O_DIRECT have no path here.
+func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
+	if !k.File.Direct() {
 		return iter.Neg(kernel.EOPNOTSUPP)
 	}
-	if (uint64(k.Pos)|i.Count)&uint64(f.Queue.Limits.LogicalBlock-1) != 0 {
-		return iter.Neg(kernel.EINVAL)
+	left := uint64(f.Queue.Size - k.Pos)
+	if i.Count <= left {
+		return f.direct(t, k, i)
 	}
-	size := i.Count
-	b := &Bio{
-		Dir:    i.Dir,
-		Sector: uint64(k.Pos) / hw.SectorSize,
-		Done:   uint32(i.Offset),
-		Size:   uint32(size),
-		Nowait: k.Nowait(),
-		Use:    i.Use,
-		EndIO: func(t *kernel.Task, b *Bio) {
-			res := int64(size)
-			if e := b.Status().Errno(); e != kernel.OK {
-				res = iter.Neg(e)
-			}
-			k.Complete(t, res)
-		},
-	}
-	f.Queue.SubmitBio(t, b)
-	return iter.Neg(kernel.EIOCBQUEUED)
+	more := i.Count - left
+	i.Truncate(left)
+	ret := f.direct(t, k, i)
+	i.Reexpand(i.Count + more)
+	return ret
 }

@@ -1,86 +1,215 @@
 package blkmq
 
 import (
-	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
+// bioLists is current->bio_list: the bios that are submitted while one is being submitted
+// wait here, so that nothing recurses. now are those of the submission that runs, then
+// those of earlier ones.
+type bioLists struct {
+	active    bool
+	now, then []*Bio
+}
+
+func listsOf(t *kernel.Task) *bioLists {
+	l, ok := t.BioList.(*bioLists)
+	if !ok {
+		l = &bioLists{}
+		t.BioList = l
+	}
+	return l
+}
+
 // SubmitBio is submit_bio on a queue: the bio ends exactly once, possibly before this
 // returns.
 func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
+	b.Queue, b.remapped = q, false
+	if b.counted == nil && !b.over {
+		b.counted = q
+		q.unended++
+	}
+	submitNoacct(t, b)
+}
+
+// submitNoacct is submit_bio_noacct: the checks that every device makes, in their order.
+func submitNoacct(t *kernel.Task, b *Bio) {
 	t.MightSleep("submit_bio", "")
-	// SUB-1
-	if lb := uint64(q.Limits.LogicalBlock); b.Sector*hw.SectorSize%lb != 0 || uint64(b.Size)%lb != 0 {
-		b.end(t, kernel.BLK_STS_IOERR)
+	q := b.Queue
+	if b.Nowait() && q.NoNowait {
+		b.End(t, kernel.BLK_STS_NOTSUPP)
 		return
 	}
-	if t.Touch(&q.refs, kernel.RefcountGet); q.dying || int64(b.Sector*hw.SectorSize)+int64(b.Size) > q.Size {
-		b.end(t, kernel.BLK_STS_IOERR)
-		return
+	if b.Op.IsWrite() && q.ReadOnly && !(b.Size == 0 && b.Flags&(REQ_PREFLUSH|REQ_FUA) != 0) {
+		t.Sayf("", "Trying to write to read-only block-device %s", q.Name)
 	}
-	nsegs, err := q.segments(b)
-	if err != kernel.OK {
-		b.end(t, kernel.BlkStatusOf(err))
-		return
-	}
-	rq := &Request{q: q}
-	t.At("SUB-1", "allocate request")
-	if !q.Tags.get(t, rq, b.Nowait) {
-		t.Say("SUB-1", "no tag, may not wait: -EAGAIN")
-		b.end(t, kernel.BLK_STS_AGAIN)
-		return
-	}
-	// SUB-2
-	rq.Bio, rq.Nsegs = b, nsegs
-	rq.Frag = token.Frag{Use: b.Use, Off: uint64(b.Done), Len: uint64(b.Size), Nowait: b.Nowait}
-	if o := b.Use.Token.Submit(t, &rq.Frag); o.Status != kernel.BLK_STS_OK { // SUB-3
-		s := o.Status
-		if s != kernel.BLK_STS_AGAIN {
-			s = kernel.BLK_STS_RESOURCE
+	if !b.remapped && b.sectors() != 0 {
+		if last := uint64(q.Size) / sectorSize; b.sectors() > last || b.Sector > last-b.sectors() {
+			b.End(t, kernel.BLK_STS_IOERR)
+			return
 		}
-		if o.FreeRequest {
-			rq.free(t, token.NeverQueued)
-			t.Sayf("SUB-3", "bio ends with %v", s.Errno())
+	}
+	if b.Flags&(REQ_PREFLUSH|REQ_FUA) != 0 {
+		if b.Op != REQ_OP_WRITE {
+			t.Warn("submit_bio: a flush is not a write but %v", b.Op)
+			b.End(t, kernel.BLK_STS_IOERR)
+			return
+		}
+		if !q.WriteCache {
+			if b.Flags &^= REQ_PREFLUSH | REQ_FUA; b.Size == 0 {
+				b.End(t, kernel.BLK_STS_OK)
+				return
+			}
+		}
+	}
+	switch {
+	case b.Op == REQ_OP_READ, b.Op == REQ_OP_WRITE:
+	case b.Op == REQ_OP_WRITE_ZEROES && q.Limits.MaxWriteZeroesSectors != 0:
+	default:
+		b.End(t, kernel.BLK_STS_NOTSUPP)
+		return
+	}
+	submitNocheck(t, b, false)
+}
+
+// resubmit submits the rest of a bio that was split. It comes next; until 6.12, when all
+// checks are made again, it comes last.
+func (q *Queue) resubmit(t *kernel.Task, b *Bio) {
+	if t.K.Profile == kernel.V6_12 {
+		submitNoacct(t, b)
+		return
+	}
+	submitNocheck(t, b, true)
+}
+
+// submitNocheck is submit_bio_noacct_nocheck.
+func submitNocheck(t *kernel.Task, b *Bio, split bool) {
+	l := listsOf(t)
+	if l.active {
+		if split {
+			l.now = append([]*Bio{b}, l.now...)
 		} else {
-			t.Stressf("SUB-3", "bio ends with %v; its request keeps tag %d", s.Errno(), rq.tag)
+			l.now = append(l.now, b)
 		}
-		b.end(t, s)
 		return
 	}
-	q.dispatch(t, rq) // SUB-4
-}
-
-// segments checks what the splitter checks of a token bio and counts its segments
-// (BIO-4).
-func (q *Queue) segments(b *Bio) (uint32, kernel.Errno) {
-	offset := b.Done % hw.PageSize
-	nsegs := (b.Size + offset + hw.PageSize - 1) / hw.PageSize
-	if offset&q.Limits.DmaAlignment != 0 {
-		return 0, kernel.EINVAL
-	}
-	if b.Size > q.Limits.MaxBytes || nsegs > q.Limits.MaxSegments {
-		if b.Nowait {
-			return 0, kernel.EAGAIN
+	l.active = true
+	if b.Queue.Stacked == nil { // __submit_bio_noacct_mq
+		for {
+			b.Queue.submit(t, b)
+			if len(l.now) == 0 {
+				break
+			}
+			b, l.now = l.now[0], l.now[1:]
 		}
-		return 0, kernel.EOPNOTSUPP
+		l.now, l.active = nil, false
+		return
 	}
-	return nsegs, kernel.OK
+	for { // __submit_bio_noacct
+		q := b.Queue
+		l.then, l.now = l.now, nil
+		q.submit(t, b)
+		// The lowest device comes first, then the same, then what was there before.
+		var lower, same []*Bio
+		for _, n := range l.now {
+			if n.Queue == q {
+				same = append(same, n)
+			} else {
+				lower = append(lower, n)
+			}
+		}
+		l.now = append(append(lower, same...), l.then...)
+		l.then = nil
+		if len(l.now) == 0 {
+			break
+		}
+		b, l.now = l.now[0], l.now[1:]
+	}
+	l.active = false
 }
 
-// dispatch gives the request to the driver. Drivers run in an RCU read section and may
-// not sleep.
-func (q *Queue) dispatch(t *kernel.Task, rq *Request) {
-	t.RCUReadLock()
-	m, o := rq.Frag.Use.Token.Queue(t, &rq.Frag)
-	s := o.Status
-	if s == kernel.BLK_STS_OK {
-		rq.Map = m
-		s = q.Ops.QueueRq(t, rq)
+// submit is __submit_bio.
+func (q *Queue) submit(t *kernel.Task, b *Bio) {
+	if q.Stacked == nil {
+		q.submitMq(t, b)
+		return
 	}
-	t.RCUReadUnlock()
-	if s != kernel.BLK_STS_OK {
-		rq.Bio.end(t, s)
-		rq.free(t, token.Single)
+	if s := q.enter(t, b.Nowait()); s != kernel.BLK_STS_OK {
+		b.End(t, s)
+		return
 	}
+	q.Stacked.SubmitBio(t, q, b)
+	q.exit(t, 1)
+}
+
+// submitMq is blk_mq_submit_bio.
+func (q *Queue) submitMq(t *kernel.Task, b *Bio) {
+	cached := q.peekCached(t, b) // SUB-1
+	if cached == nil {
+		if s := q.enter(t, b.Nowait()); s != kernel.BLK_STS_OK {
+			b.End(t, s)
+			return
+		}
+	}
+	leave := func() {
+		if cached == nil {
+			q.exit(t, 1)
+		}
+	}
+	if lb := uint64(q.Limits.LogicalBlock); b.Sector*sectorSize%lb != 0 || uint64(b.Size)%lb != 0 {
+		b.End(t, kernel.BLK_STS_IOERR)
+		leave()
+		return
+	}
+	if b.Flags&REQ_POLLED != 0 && !q.polls() {
+		b.End(t, kernel.BLK_STS_NOTSUPP)
+		leave()
+		return
+	}
+	b, nsegs := q.SplitToLimits(t, b) // BIO-4
+	if b == nil || q.plugMerge(t, b, nsegs) {
+		leave()
+		return
+	}
+	rq := cached
+	if rq != nil {
+		useCached(t, rq)
+	} else if rq = q.newRequest(t, b); rq == nil {
+		t.Say("SUB-1", "no tag, may not wait: -EAGAIN")
+		b.End(t, kernel.BLK_STS_AGAIN)
+		leave()
+		return
+	}
+	rq.bind(b, nsegs) // SUB-2
+	if b.Use != nil { // SUB-3
+		if o := b.Use.Token.Submit(t, &rq.Frag); o.Status != kernel.BLK_STS_OK {
+			q.unassigned(t, rq, b, o.Status, o.FreeRequest)
+			return
+		}
+	}
+	if rq.Flags&(REQ_PREFLUSH|REQ_FUA) != 0 && q.insertFlush(t, rq) {
+		return
+	}
+	if p := plugOf(t); p != nil { // SUB-4
+		p.add(t, rq)
+		return
+	}
+	q.issue(t, rq)
+}
+
+// unassigned is the end of SUB-3 when the token has no map for the request. As posted,
+// control goes to an exit that knows nothing of the request, so it stays behind with its
+// tag and its queue reference.
+func (q *Queue) unassigned(t *kernel.Task, rq *Request, b *Bio, s kernel.BlkStatus, free bool) {
+	if s != kernel.BLK_STS_AGAIN {
+		s = kernel.BLK_STS_RESOURCE
+	}
+	if free {
+		rq.free(t, token.NeverQueued)
+		t.Sayf("SUB-3", "bio ends with %v", s.Errno())
+	} else {
+		t.Stressf("SUB-3", "bio ends with %v; its request keeps tag %d", s.Errno(), rq.tag)
+	}
+	b.End(t, s)
 }

@@ -8,26 +8,63 @@ import (
 	"dmasim/sim/kernel"
 )
 
-// Tagset is struct blk_mq_tag_set: a bounded number of tags. A request has one from
-// its allocation until it is freed.
-type Tagset struct {
+// Tagset is struct blk_mq_tag_set: what queues have their hardware queues and their tags
+// from.
+type Tagset struct{ hw []*Tags }
+
+// Tags is struct blk_mq_tags: a bounded number of tags of one hardware queue. A request has
+// one from its allocation until it is freed, also while it is requeued: there is no
+// scheduler. Sharing between queues of a set is not kept fair.
+type Tags struct {
+	// obj stands for the dispatch lists of the hardware queue too: what changes them is
+	// rare, and who frees a tag looks at them in the kernel as well.
 	obj  sim.Object
 	used []*Request
+	pdus []any // what a driver keeps with a tag, see Request.Pdu
 	free int
+	poll bool
 }
 
-// NewTagset returns a set of depth tags.
+// NewTagset returns a set of depth tags for one hardware queue.
 func NewTagset(t *kernel.Task, name string, depth int) *Tagset {
-	s := &Tagset{used: make([]*Request, depth), free: depth}
-	t.Own(&s.obj, "tags", name)
+	return NewTagsetOf(t, name, depth, 1, 0)
+}
+
+// NewTagsetOf returns a set with several hardware queues, of depth tags each. Further ones,
+// after these, are polled (HCTX_TYPE_POLL).
+func NewTagsetOf(t *kernel.Task, name string, depth, queues, polled int) *Tagset {
+	s := &Tagset{}
+	for i := range queues + polled {
+		n := name
+		if queues+polled > 1 {
+			n = fmt.Sprintf("%s %d", name, i)
+		}
+		tags := &Tags{used: make([]*Request, depth), pdus: make([]any, depth), free: depth, poll: i >= queues}
+		t.Own(&tags.obj, "tags", n)
+		s.hw = append(s.hw, tags)
+	}
 	return s
 }
 
-// Ready tells whether a tag is free.
-func (s *Tagset) Ready(*sim.Task) bool { return s.free > 0 }
+// InUse counts the tags that requests have, for auditors.
+func (s *Tagset) InUse() int {
+	n := 0
+	for _, tags := range s.hw {
+		n += len(tags.used) - tags.free
+	}
+	return n
+}
 
-// Explain says who has the tags.
-func (s *Tagset) Explain(*sim.Task) string {
+// Request is the request that has the tag of a hardware queue, nil for none.
+func (s *Tagset) Request(hw, tag int) *Request {
+	if tag < 0 || tag >= len(s.hw[hw].used) {
+		return nil
+	}
+	return s.hw[hw].used[tag]
+}
+
+// explain says who has the tags.
+func (s *Tags) explain() string {
 	var parts []string
 	for i, rq := range s.used {
 		if rq == nil {
@@ -36,7 +73,7 @@ func (s *Tagset) Explain(*sim.Task) string {
 		what := "a request that is being submitted"
 		if b := rq.Bio; b != nil {
 			what = fmt.Sprintf("the request of sector %d", b.Sector)
-			if b.ended {
+			if b.over {
 				what += ", whose bio has ended"
 			}
 		}
@@ -45,36 +82,68 @@ func (s *Tagset) Explain(*sim.Task) string {
 	return strings.Join(parts, "; ")
 }
 
-// get is blk_mq_get_tag: it waits for a tag, uninterruptibly, or fails if it may not
-// wait.
-func (s *Tagset) get(t *kernel.Task, rq *Request, nowait bool) bool {
-	op := sim.Op{Verb: "get tag", Obj: &s.obj}
+// starved is the guard of a request that waits for a tag. It goes on also to run the
+// hardware queue, once for all that is on its lists.
+type starved Request
+
+func (w *starved) Ready(*sim.Task) bool {
+	h := w.Hctx
+	return h.tags.free > 0 || h.pending() && w.ran != h.inserted
+}
+
+// Explain says who has the tags.
+func (w *starved) Explain(*sim.Task) string { return w.Hctx.tags.explain() }
+
+// getTag is blk_mq_get_tag: it waits for a tag, uninterruptibly, or fails if it may not
+// wait. Before it sleeps it runs the hardware queue.
+func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
+	op := sim.Op{Verb: "get tag", Obj: &h.tags.obj}
 	if !nowait {
 		t.MightSleep("blk_mq_get_tag", "")
-		op.Guard = s
+		if p := plugOf(t); p != nil && p.holds() { // only who has to sleep gives that out
+			t.Step(op)
+			if h.tags.take(rq) {
+				return true
+			}
+			t.Did(sim.Read)
+		}
+		op.Guard = (*starved)(rq)
 	}
-	t.Step(op)
+	for {
+		t.Step(op)
+		if h.tags.take(rq) {
+			return true
+		}
+		if nowait {
+			t.Did(sim.Read)
+			return false
+		}
+		rq.ran = h.inserted
+		h.Run(t, false)
+		t.At("SUB-1", "allocate request")
+	}
+}
+
+func (s *Tags) take(rq *Request) bool {
 	for i, u := range s.used {
 		if u == nil {
 			s.used[i] = rq
 			s.free--
-			rq.tag = i
+			rq.tag, rq.Pdu = i, s.pdus[i]
 			return true
 		}
 	}
-	t.Did(sim.Read)
 	return false
 }
 
-// put is blk_mq_put_tag: waiters for a tag can go on.
-func (s *Tagset) put(t *kernel.Task, rq *Request) {
+// put is blk_mq_put_tag and blk_mq_put_tags: waiters for a tag can go on.
+func (s *Tags) put(t *kernel.Task, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "put tag", Obj: &s.obj})
-	if s.used[rq.tag] != rq {
-		t.Fail(kernel.DoubleFree, "tag %d is freed by a request that does not have it (%s)", rq.tag, t.Task)
+	for _, rq := range rqs {
+		if s.used[rq.tag] != rq {
+			t.Fail(kernel.DoubleFree, "tag %d is freed by a request that does not have it (%s)", rq.tag, t.Task)
+		}
+		s.used[rq.tag], s.pdus[rq.tag] = nil, rq.Pdu
+		s.free++
 	}
-	s.used[rq.tag] = nil
-	s.free++
 }
-
-// InUse counts the tags that requests have, for auditors.
-func (s *Tagset) InUse() int { return len(s.used) - s.free }

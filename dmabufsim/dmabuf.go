@@ -8,38 +8,64 @@ import (
 	"dmasim/sim/kernel"
 )
 
-// Bus is what the buffers of a run share: memory, and the counter of fence
-// contexts.
+// Bus is what the buffers of a run share: memory, and the table of file descriptors.
 type Bus struct {
-	Memory  *hw.Memory
+	Memory *hw.Memory
+	// FDs is the descriptor table of the process that the buffers are handed to.
+	FDs FDTable
+
 	fences  *fenceCore
 	buffers []*DmaBuf
 }
 
 // NewBus returns an empty system and registers its auditor: at the end of a run no
-// buffer or reservation lock may be held.
+// buffer or reservation lock may be held, and no importer may be late with an unmap.
 func NewBus(t *kernel.Task) *Bus {
 	b := &Bus{Memory: &hw.Memory{}, fences: fenceSystem(t)}
+	b.FDs.init(t)
 	t.Machine().Audit(b.audit)
 	return b
 }
 
-// Ops is struct dma_buf_ops: what an exporter does.
+// Ops is struct dma_buf_ops: what every exporter has. What it may have besides is
+// [Attacher], [Detacher], [Pinner] with [Unpinner], [CPUAccessor], [Mmapper] and [Vmapper].
 type Ops interface {
 	// MapDmaBuf gives a table of the buffer's pages, mapped for the attachment's
-	// device. The reservation lock is held.
+	// device. The reservation lock is held. No table without an error counts as ENOMEM.
 	MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*SgTable, kernel.Errno)
 	// UnmapDmaBuf takes the table back. The reservation lock is held.
 	UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction)
-	// Release is called when the last reference has gone.
+	// Release is called when the last reference has gone. The reservation lock is not held.
 	Release(t *kernel.Task)
 }
 
-// ImporterOps is struct dma_buf_attach_ops.
-type ImporterOps interface {
-	// MoveNotify tells the importer that its mappings are about to become invalid.
-	// The reservation lock is held.
-	MoveNotify(t *kernel.Task, a *Attachment)
+// Attacher is the attach op: it may clear Peer2Peer, or refuse. The attachment is not on
+// the list yet, and the reservation lock is not held.
+type Attacher interface {
+	Attach(t *kernel.Task, a *Attachment) kernel.Errno
+}
+
+// Detacher is the detach op: the attachment has left the list, and the reservation lock is
+// not held.
+type Detacher interface {
+	Detach(t *kernel.Task, a *Attachment)
+}
+
+// Pinner is the pin op, which makes an exporter a dynamic one: when it returns the buffer is
+// ready to be used and stays where it is. The reservation lock is held.
+type Pinner interface {
+	Pin(t *kernel.Task, a *Attachment) kernel.Errno
+}
+
+// Unpinner is the unpin op. Who has pin has it, too. The reservation lock is held.
+type Unpinner interface {
+	Unpin(t *kernel.Task, a *Attachment)
+}
+
+// Cacher is cache_sgt_mapping, up to 6.12: the first table of an attachment is kept until it
+// is detached.
+type Cacher interface {
+	CacheSgtMapping() bool
 }
 
 // DmaBuf is struct dma_buf.
@@ -51,154 +77,106 @@ type DmaBuf struct {
 
 	bus         *Bus
 	ops         Ops
-	refs        sim.Object
-	count       int
-	attachments []*Attachment
-	released    bool
+	module      *Module
+	file        kernel.File
+	attachments []*Attachment // under the reservation lock
+	vmaps       vmaps
+	told        int // invalidations so far
 }
 
-// Attachment is struct dma_buf_attachment: one importing device.
-type Attachment struct {
-	kernel.Mem
-	Buf *DmaBuf
-	// Dev is the device that the importer maps for.
-	Dev *hw.IOMMU
-	// Importer is importer_ops; Priv is importer_priv.
-	Importer ImporterOps
-	Priv     any
-
-	maps int
+// Module is struct module, as far as an exporter's reference of it goes.
+type Module struct {
+	// Going says that the module is being removed: nobody gets a reference any more.
+	Going bool
+	refs  int
 }
 
-// SgTable is struct sg_table: what a device can use to reach the buffer. Segments are
-// in the order of the buffer.
-type SgTable struct {
-	Segments []hw.Segment
-	// Pages are behind the segments; importers do not touch them.
-	Pages []*hw.Page
+// Refs is module_refcount, for tests.
+func (m *Module) Refs() int { return m.refs }
+
+// ExportInfo is struct dma_buf_export_info.
+type ExportInfo struct {
+	Name   string
+	Size   uint64
+	Ops    Ops
+	Module *Module // owner, nil for what is built in
 }
 
-func (s *SgTable) String() string { return hw.Span(s.Pages) }
-
-// Export is dma_buf_export: a new buffer with one reference.
+// Export is dma_buf_export of an exporter that does it right and has the memory.
 func (b *Bus) Export(t *kernel.Task, name string, size uint64, ops Ops) *DmaBuf {
-	d := &DmaBuf{Name: name, Size: size, bus: b, ops: ops, count: 1}
+	return b.export(t, &ExportInfo{Name: name, Size: size, Ops: ops})
+}
+
+// ExportInfo is dma_buf_export: a new buffer with one reference.
+func (b *Bus) ExportInfo(t *kernel.Task, info *ExportInfo) (*DmaBuf, kernel.Errno) {
+	_, pin := info.Ops.(Pinner)
+	_, unpin := info.Ops.(Unpinner)
+	if info.Ops == nil || pin != unpin {
+		t.Warn("dma_buf_export: an op is missing")
+		return nil, kernel.EINVAL
+	}
+	if m := info.Module; m != nil && m.Going {
+		return nil, kernel.ENOENT
+	}
+	for _, part := range []string{"dma_buf", "dma_buf file"} {
+		if err := t.MayFail(kernel.GFP_KERNEL, part); err != kernel.OK {
+			return nil, err
+		}
+	}
+	return b.export(t, info), kernel.OK
+}
+
+func (b *Bus) export(t *kernel.Task, info *ExportInfo) *DmaBuf {
+	d := &DmaBuf{Name: info.Name, Size: info.Size, bus: b, ops: info.Ops, module: info.Module}
+	if d.module != nil {
+		d.module.refs++
+	}
 	d.Resv.Init(t, "dma_resv")
-	t.Own(&d.refs, "file", name+".file")
+	d.file.Init(t, info.Name+".file", d.release)
 	b.buffers = append(b.buffers, d)
 	return d
 }
+
+// Dynamic tells whether the exporter is a dynamic one: dma_buf_is_dynamic.
+func (d *DmaBuf) Dynamic() bool {
+	_, ok := d.ops.(Pinner)
+	return ok
+}
+
+// Exporter is the buffer's ops, for auditors and tests.
+func (d *DmaBuf) Exporter() Ops { return d.ops }
 
 // FenceContextAlloc is dma_fence_context_alloc(1): a new timeline.
 func (d *DmaBuf) FenceContextAlloc() uint64 {
 	return d.bus.fences.alloc(1)
 }
 
-// Get is get_dma_buf: the caller has a reference already, or an fd.
+// Get is get_dma_buf: the caller has a reference already. It is part of the operation
+// before it.
 func (d *DmaBuf) Get(t *kernel.Task) *DmaBuf {
-	t.Touch(&d.refs, kernel.RefcountGet)
-	if d.count <= 0 {
-		t.Fail(kernel.UseAfterFree, "reference taken on dma-buf %q, which has none left (%s)", d.Name, t.Task)
-	}
-	d.count++
+	d.file.Get(t)
 	return d
 }
 
-// Put is dma_buf_put. After the last one the buffer is released, later.
-func (d *DmaBuf) Put(t *kernel.Task) {
-	t.Step(sim.Op{Verb: "fput", Obj: &d.refs})
-	if d.count <= 0 {
-		t.Fail(kernel.RefcountMisuse, "dma_buf_put of %q without a reference (%s)", d.Name, t.Task)
-	}
-	d.count--
-	if d.count == 0 {
-		t.Kthread("delayed_fput", sim.Op{Verb: "release", Obj: &d.refs}, d.release)
-	}
-}
+// Put is dma_buf_put. After the last one the buffer is released, later: by the task on its
+// way back to user mode, or by a work item.
+func (d *DmaBuf) Put(t *kernel.Task) { d.file.Put(t) }
 
+// Released tells whether the release has begun. It is part of the operation before it.
+func (d *DmaBuf) Released(t *kernel.Task) bool { return d.file.Released(t) }
+
+// release is dma_buf_release.
 func (d *DmaBuf) release(t *kernel.Task) {
+	if d.vmaps.users > 0 {
+		t.BUG("dma_buf_release of %q, which is mapped for the kernel (%d user(s))", d.Name, d.vmaps.users)
+	}
 	if n := len(d.attachments); n > 0 {
 		t.Fail(kernel.Leak, "dma-buf %q is released with %d attachment(s)", d.Name, n)
 	}
 	d.ops.Release(t)
 	d.Resv.fini(t)
-	d.released = true
-}
-
-// DynamicAttach is dma_buf_dynamic_attach. It takes the reservation lock.
-func (d *DmaBuf) DynamicAttach(t *kernel.Task, dev *hw.IOMMU, ops ImporterOps, priv any) (*Attachment, kernel.Errno) {
-	t.Touch(&d.refs, sim.Read)
-	if d.released {
-		t.Fail(kernel.UseAfterFree, "dma_buf_dynamic_attach to %q, which was released (%s)", d.Name, t.Task)
-	}
-	a := &Attachment{Buf: d, Dev: dev, Importer: ops, Priv: priv}
-	if err := t.Alloc(kernel.GFP_KERNEL, &a.Mem, "dma_buf_attachment"); err != kernel.OK {
-		return nil, err
-	}
-	d.Resv.Lock(t, nil)
-	d.attachments = append(d.attachments, a)
-	d.Resv.Unlock(t)
-	return a, kernel.OK
-}
-
-// Detach is dma_buf_detach. It takes the reservation lock.
-func (d *DmaBuf) Detach(t *kernel.Task, a *Attachment) {
-	t.Use(&a.Mem)
-	d.Resv.Lock(t, nil)
-	if a.maps > 0 {
-		t.Fail(kernel.Leak, "dma_buf_detach of %q with %d live mapping(s) (%s)", d.Name, a.maps, t.Task)
-	}
-	for i, b := range d.attachments {
-		if a == b {
-			d.attachments = append(d.attachments[:i], d.attachments[i+1:]...)
-			break
-		}
-	}
-	d.Resv.Unlock(t)
-	t.Free(&a.Mem)
-}
-
-// Map is dma_buf_map_attachment: the reservation lock is held. A dynamic importer
-// waits for the fences itself.
-func (a *Attachment) Map(t *kernel.Task, dir hw.Direction) (*SgTable, kernel.Errno) {
-	t.MightSleep("dma_buf_map_attachment", "")
-	t.Use(&a.Mem)
-	a.Buf.Resv.AssertHeld(t, "dma_buf_map_attachment")
-	sgt, err := a.Buf.ops.MapDmaBuf(t, a, dir)
-	if err == kernel.OK {
-		a.maps++
-	}
-	return sgt, err
-}
-
-// Unmap is dma_buf_unmap_attachment: the reservation lock is held.
-func (a *Attachment) Unmap(t *kernel.Task, sgt *SgTable, dir hw.Direction) {
-	t.MightSleep("dma_buf_unmap_attachment", "")
-	t.Use(&a.Mem)
-	a.Buf.Resv.AssertHeld(t, "dma_buf_unmap_attachment")
-	if a.maps == 0 {
-		t.Fail(kernel.DoubleFree, "dma_buf_unmap_attachment of %q, which is not mapped (%s)", a.Buf.Name, t.Task)
-	}
-	a.maps--
-	a.Buf.ops.UnmapDmaBuf(t, a, sgt, dir)
-}
-
-// UnmapUnlocked is dma_buf_unmap_attachment_unlocked: takes the reservation lock
-// itself.
-func (a *Attachment) UnmapUnlocked(t *kernel.Task, sgt *SgTable, dir hw.Direction) {
-	a.Buf.Resv.Lock(t, nil)
-	a.Unmap(t, sgt, dir)
-	a.Buf.Resv.Unlock(t)
-}
-
-// MoveNotify is dma_buf_move_notify, dma_buf_invalidate_mappings in newer kernels:
-// tells every importer, in order of attachment. The reservation lock is held.
-func (d *DmaBuf) MoveNotify(t *kernel.Task) {
-	d.Resv.AssertHeld(t, "dma_buf_move_notify")
-	for _, a := range d.attachments {
-		if a.Importer != nil {
-			a.Importer.MoveNotify(t, a)
-		}
+	if d.module != nil {
+		d.module.refs--
 	}
 }
 
@@ -207,8 +185,21 @@ func (b *Bus) audit() *sim.Failure {
 		if d.Resv.lock.Locked() {
 			return &sim.Failure{Kind: kernel.Leak, Message: fmt.Sprintf("the reservation lock of %q is still held", d.Name)}
 		}
-		if !d.released {
-			return &sim.Failure{Kind: kernel.Leak, Message: fmt.Sprintf("dma-buf %q was never released; %d reference(s) are left", d.Name, d.count)}
+	}
+	return b.Overdue()
+}
+
+// Overdue looks for importers that were told of a move and have not unmapped since. To be
+// told is to unmap within bounded time (stage two of move_notify), so when nothing else can
+// happen any more there must be none.
+func (b *Bus) Overdue() *sim.Failure {
+	for _, d := range b.buffers {
+		for _, a := range d.attachments {
+			for _, m := range a.tables {
+				if m.told {
+					return &sim.Failure{Kind: kernel.Leak, Message: fmt.Sprintf("the importer for %s never unmapped %q: the mapping was made %s, and move_notify was called after that", a.Dev.Device(), d.Name, m.made)}
+				}
+			}
 		}
 	}
 	return nil

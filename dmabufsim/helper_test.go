@@ -20,7 +20,7 @@ type conformanceCase struct {
 }
 
 func TestConformance(t *testing.T) {
-	for _, group := range [][]conformanceCase{fenceCases, callbackCases, waitCases, signallingCases, resvCases, resvReaderCases, bufferCases} {
+	for _, group := range [][]conformanceCase{fenceCases, callbackCases, waitCases, signallingCases, resvCases, resvReaderCases, bufferCases, exporterCases, udmabufCases} {
 		for _, c := range group {
 			t.Run(c.name, c.check)
 		}

@@ -5,8 +5,28 @@ import (
 	"dmasim/token"
 )
 
-// O_DIRECT is the file status flag: transfers bypass the page cache.
-const O_DIRECT = 0o40000
+// File status flags, see open(2).
+const (
+	O_RDONLY   = 0o0
+	O_WRONLY   = 0o1
+	O_RDWR     = 0o2
+	O_APPEND   = 0o2000
+	O_NONBLOCK = 0o4000
+	O_DSYNC    = 0o10000
+	// O_DIRECT: transfers bypass the page cache.
+	O_DIRECT = 0o40000
+	O_SYNC   = 0o4010000
+)
+
+// Modes of files, in f_mode.
+const (
+	FMODE_READ  = 1 << 0
+	FMODE_WRITE = 1 << 1
+	// FMODE_CAN_ATOMIC_WRITE: writes with RWF_ATOMIC are possible.
+	FMODE_CAN_ATOMIC_WRITE = 1 << 7
+	// FMODE_NOWAIT: an I/O that must not block returns -EAGAIN rather than blocking.
+	FMODE_NOWAIT = 1 << 27
+)
 
 // FileOps is struct file_operations, as far as it is needed. Both functions return
 // the number of bytes, or a negative errno; -EIOCBQUEUED means that the kiocb's
@@ -24,27 +44,14 @@ type DmaMapper interface {
 // File is struct file. Its references are not counted: no scenario closes one that
 // is in use.
 type File struct {
-	Name  string
+	Name string
+	// Flags are f_flags: O_DIRECT and the like. fcntl can change some of them at any
+	// time, so they are looked at again for each I/O.
 	Flags uint32
-	Ops   FileOps
+	// Mode is f_mode.
+	Mode uint32
+	Ops  FileOps
 }
 
-// IOCB_NOWAIT is the kiocb flag: do not block, return -EAGAIN.
-const IOCB_NOWAIT = 1 << 7
-
-// Kiocb is struct kiocb: one read or write.
-type Kiocb struct {
-	File *File
-	// Pos is the position in the file, in bytes.
-	Pos   int64
-	Flags uint32
-	// Complete is ki_complete: called once, in any context, with the number of bytes
-	// or a negative errno.
-	Complete func(t *kernel.Task, res int64)
-}
-
-// Nowait tells whether the kiocb may not block.
-func (k *Kiocb) Nowait() bool { return k.Flags&IOCB_NOWAIT != 0 }
-
-// Neg is an errno as functions return it among counts.
-func Neg(e kernel.Errno) int64 { return -int64(e) }
+// Direct tells whether the file has O_DIRECT now.
+func (f *File) Direct() bool { return f.Flags&O_DIRECT != 0 }

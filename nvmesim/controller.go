@@ -2,9 +2,8 @@ package nvmesim
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 
-	"dmasim/blkmq"
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
@@ -15,134 +14,278 @@ type Controller struct {
 	Name string
 	// IOMMU translates what the controller accesses.
 	IOMMU *hw.IOMMU
+	// Answers makes it end a command whose memory cannot be reached with a status, as a
+	// drive does. Otherwise that ends the run: it is the driver's mistake.
+	Answers bool
+	// What it says of itself (Identify). MDTS is the most that a command may transfer, as a
+	// power of two of pages, 0 for no limit; SGL says that it can read SGLs; AbortLimit is
+	// how many Aborts it takes at once; CRDT are the delays that a status can name, in units
+	// of 100 ms.
+	MDTS       uint8
+	SGL        bool
+	AbortLimit int
+	CRDT       [3]uint16
 
-	sq     sim.Object
-	media  sim.Object
-	blocks map[uint64]*page // those that were touched, by LBA / hw.SectorsPerPage
+	// obj stands for the state of the controller.
+	obj    sim.Object
+	queues []*queuePair // by number; 0 is not used
+	ns     namespace
+	walker walker
+	faults []*Fault
+	fatal  bool // CSTS.CFS
+	gone   bool // from the bus
+	off    bool // disabled
+	hung   []hung
+	spare  []*transfer
+	pools  []*pool // of the driver, which has them mapped as long as it lives
 }
 
-// command is a submission queue entry, with the request that the driver finds by its
-// tag.
-type command struct {
-	dir        hw.Direction
-	lba        uint64
-	length     int
-	prp1, prp2 hw.BusAddr
-	rq         *blkmq.Request
+// hung is a command that will not be completed by itself.
+type hung struct {
+	q    *queuePair
+	cid  uint16
+	deaf bool
 }
 
-func (c command) opcode() string {
-	if c.dir == hw.FromDevice {
-		return "READ"
-	}
-	return "WRITE"
-}
-
-func newController(t *kernel.Task, name string) *Controller {
-	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), blocks: map[uint64]*page{}}
-	t.Own(&c.media, "media", name)
-	t.Own(&c.sq, "doorbell", name+" doorbell")
+func newController(t *kernel.Task, name string, size int64) *Controller {
+	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4}
+	c.walker.iommu = c.IOMMU
+	c.ns.init(t, name, uint64(size)/LogicalBlock)
+	t.Own(&c.obj, "controller", name)
+	c.queues = make([]*queuePair, 1)
 	return c
+}
+
+// addQueue is Create I/O Completion Queue and Create I/O Submission Queue.
+func (c *Controller) addQueue(t *kernel.Task, size int, mode Completion) *queuePair {
+	q := newQueuePair(t, c, len(c.queues), size, mode)
+	c.queues = append(c.queues, q)
+	return q
 }
 
 // Blocks is what the drive holds in n blocks from an LBA on: at first, bytes of its own.
 func (c *Controller) Blocks(lba uint64, n int) hw.Data {
-	data := make(hw.Data, 0, 1)
-	for n > 0 {
-		at := int(lba % hw.SectorsPerPage)
-		m := min(n, hw.SectorsPerPage-at)
-		if p, ok := c.blocks[lba/hw.SectorsPerPage]; ok {
-			data = p.contents.Read(data, at*LogicalBlock, m*LogicalBlock)
-		} else {
-			data = data.Append(hw.Bytes(c.Name, lba*LogicalBlock, m*LogicalBlock))
-		}
-		lba += uint64(m)
-		n -= m
-	}
-	return data
-}
-
-// write replaces blocks from an LBA on, which were touched.
-func (c *Controller) write(lba uint64, data hw.Data) {
-	for off, length := 0, data.Len(); off < length; {
-		at := int(lba % hw.SectorsPerPage)
-		n := min(length-off, (hw.SectorsPerPage-at)*LogicalBlock)
-		p := c.blocks[lba/hw.SectorsPerPage]
-		p.contents.Write(at*LogicalBlock, data.Slice(off, n))
-		for i := range n / LogicalBlock {
-			p.written[at+i] = true
-		}
-		lba += uint64(n / LogicalBlock)
-		off += n
-	}
-}
-
-// page is a range of blocks that was touched.
-type page struct {
-	obj      sim.Object
-	contents hw.Contents
-	written  [hw.SectorsPerPage]bool
-}
-
-// touch declares an access to the blocks from first on.
-func (c *Controller) touch(t *kernel.Task, first uint64, blocks int, class sim.Class) {
-	last := (first + uint64(blocks) - 1) / hw.SectorsPerPage
-	for n := first / hw.SectorsPerPage; n <= last; n++ {
-		p, ok := c.blocks[n]
-		if !ok {
-			p = &page{}
-			t.OwnPart(&p.obj, &c.media, n, "blocks", c.Name+" blocks")
-			p.contents.Write(0, hw.Bytes(c.Name, n*hw.PageSize, hw.PageSize))
-			c.blocks[n] = p
-		}
-		t.Touch(&p.obj, class)
-	}
-}
-
-// submission is the class of what is done to the queues: commands are independent of
-// each other, so these operations commute.
-const submission = sim.Commute
-
-// submit rings the doorbell: the controller will fetch the command.
-func (c *Controller) submit(t *kernel.Task, cmd command) {
-	t.Step(sim.Op{Verb: "doorbell", Obj: &c.sq, Class: submission})
-	t.Device(c.Name, sim.Op{Verb: "fetch", Obj: &c.sq, Class: submission}, func(t *kernel.Task) { c.execute(t, cmd) })
-}
-
-// execute transfers the data and posts the completion.
-func (c *Controller) execute(t *kernel.Task, cmd command) {
-	segs := walk(cmd.prp1, cmd.prp2, cmd.length)
-	n := cmd.length / LogicalBlock
-	var data hw.Data
-	if cmd.dir == hw.FromDevice {
-		c.touch(t, cmd.lba, n, sim.Read)
-		data = c.Blocks(cmd.lba, n)
-	}
-	if t.Tracing() {
-		t.At("", fmt.Sprintf("%s: DMA at %#x%s", cmd.opcode(), uint64(cmd.prp1), c.IOMMU.Describe(cmd.prp1)))
-	}
-	data = c.IOMMU.DMA(t.Task, cmd.dir, segs, data)
-	if cmd.dir == hw.ToDevice {
-		c.touch(t, cmd.lba, n, sim.Write)
-		c.write(cmd.lba, data)
-	}
-	t.Step(sim.Op{Verb: "post completion", Obj: &c.sq, Class: submission})
-	t.Interrupt("irq "+c.Name, func(t *kernel.Task) {
-		t.Say("CMP-1", "interrupt: "+cmd.opcode()+" done")
-		irq(t, cmd)
-	})
+	return c.ns.read(make(hw.Data, 0, 1), lba, n)
 }
 
 // Written lists the LBAs that were ever written, in rising order.
-func (c *Controller) Written() []uint64 {
-	var out []uint64
-	for n, p := range c.blocks {
-		for i, w := range p.written {
-			if w {
-				out = append(out, n*hw.SectorsPerPage+uint64(i))
-			}
-		}
+func (c *Controller) Written() []uint64 { return c.ns.written() }
+
+// Mapped counts the pages that are mapped for the drive, but for those that the driver has
+// mapped for itself.
+func (c *Controller) Mapped() int {
+	n := c.IOMMU.Mapped()
+	for _, p := range c.pools {
+		n -= len(p.blocks)
 	}
-	slices.Sort(out)
-	return out
+	return n
 }
+
+// transfer is a command on its way through the controller. Transfers are used again.
+type transfer struct {
+	cmd  Command
+	segs []hw.Segment
+	data hw.Data
+}
+
+// maxTransfer is MDTS in bytes, 0 for no limit.
+func (c *Controller) maxTransfer() int {
+	if c.MDTS == 0 {
+		return 0
+	}
+	return CtrlPageSize << c.MDTS
+}
+
+// accept takes a command from a submission queue: it will be fetched, and from there on is
+// on its way by itself.
+func (c *Controller) accept(t *kernel.Task, q *queuePair, cmd Command) {
+	if c.gone || c.off {
+		return
+	}
+	var x *transfer
+	if n := len(c.spare); n > 0 {
+		x, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		x = &transfer{}
+	}
+	x.cmd = cmd
+	q.busy++
+	epoch := q.epoch
+	t.Device(c.Name, sim.Op{Verb: "fetch", Obj: &q.obj, Class: submission}, func(t *kernel.Task) {
+		if q.epoch == epoch && !c.fatal && !c.gone {
+			c.execute(t, q, x)
+		}
+		c.spare = append(c.spare, x)
+	})
+}
+
+// execute does what a command says, in three operations: it has been fetched, now its data
+// is transferred, and the completion is posted.
+func (c *Controller) execute(t *kernel.Task, q *queuePair, x *transfer) {
+	f := c.fault(t, &x.cmd)
+	if f != nil && (f.What == Crash || f.What == Unplug) {
+		c.fail(t, f.What)
+		q.busy--
+		return
+	}
+	s := c.check(&x.cmd)
+	if s == Success && x.cmd.hasData() {
+		x.segs, s = c.walker.walk(t, &x.cmd, x.cmd.Blocks()*LogicalBlock, x.segs[:0])
+	}
+	if s == Success && (f == nil || f.What == Delay || f.Bytes != 0) {
+		bytes := -1
+		if f != nil && f.What == Fail {
+			bytes = f.Bytes
+		}
+		s = c.do(t, x, bytes)
+	}
+	if f != nil && f.What == Fail && s == Success {
+		s = f.Status
+	}
+	if f != nil && f.What == Hang {
+		t.Touch(&q.obj, sim.Write)
+		q.busy--
+		c.hung = append(c.hung, hung{q, x.cmd.CID, f.Deaf})
+		return
+	}
+	op := sim.Op{Verb: "post completion", Obj: &q.obj, Class: submission}
+	if f != nil && f.What == Delay {
+		q.late++
+		op.Class, op.Guard = sim.Write, &others{q, q.ended + f.After}
+	}
+	t.Step(op)
+	if f != nil && f.What == Delay {
+		q.late--
+	}
+	q.busy--
+	if c.gone || c.fatal {
+		return
+	}
+	q.complete(t, &x.cmd, s)
+}
+
+// fail stops the controller. It is part of the operation that was granted last.
+func (c *Controller) fail(t *kernel.Task, w What) {
+	t.Touch(&c.obj, sim.Write)
+	for _, q := range c.queues[1:] {
+		t.Touch(&q.obj, sim.Write)
+	}
+	c.fatal, c.gone = c.fatal || w == Crash, c.gone || w == Unplug
+}
+
+// complete posts the completion of a command.
+func (q *queuePair) complete(t *kernel.Task, cmd *Command, s Status) {
+	if s != Success {
+		t.Sayf("", "%s of %s: %s", q.ctrl.Name, cmd.Opcode, s)
+	}
+	q.post(t, cmd.CID, s)
+}
+
+// others is the guard of a completion that comes after others.
+type others struct {
+	q    *queuePair
+	want int
+}
+
+// Ready tells whether enough others were completed, or there are none.
+func (o *others) Ready(*sim.Task) bool { return o.q.ended >= o.want || o.q.busy == o.q.late }
+
+// Explain says what is missing.
+func (o *others) Explain(*sim.Task) string {
+	return fmt.Sprintf("%d more commands have to complete before", o.want-o.q.ended)
+}
+
+// check is what is wrong with a command before its data pointer is looked at.
+func (c *Controller) check(cmd *Command) Status {
+	switch cmd.Opcode {
+	case Read, Write, Compare, WriteZeroes:
+	case Flush:
+		return Success
+	default:
+		return InvalidOpcode | DNR
+	}
+	switch {
+	case cmd.NSID != 1:
+		return InvalidNamespace | DNR
+	case cmd.hasData() && c.MDTS != 0 && cmd.Blocks()*LogicalBlock > c.maxTransfer():
+		return InvalidField | DNR
+	case !c.ns.holds(cmd.SLBA, cmd.Blocks()):
+		return LBARange | DNR
+	case cmd.Flags&psdtMask != psdtPRP && !c.SGL:
+		return InvalidField | DNR
+	}
+	return Success
+}
+
+// do moves the data. If bytes is not negative it stops after so many.
+func (c *Controller) do(t *kernel.Task, x *transfer, bytes int) Status {
+	cmd, n := &x.cmd, x.cmd.Blocks()
+	if bytes >= 0 {
+		x.segs = cut(x.segs, bytes)
+	}
+	switch cmd.Opcode {
+	case Flush:
+		return Success
+	case WriteZeroes:
+		c.ns.touch(t, cmd.SLBA, n, sim.Write)
+		c.ns.write(cmd.SLBA, hw.Zeroes(n*LogicalBlock))
+		return Success
+	case Read:
+		c.ns.touch(t, cmd.SLBA, n, sim.Read)
+		x.data = c.ns.read(x.data[:0], cmd.SLBA, n)
+		if bytes >= 0 {
+			x.data = x.data.Slice(0, min(bytes, n*LogicalBlock))
+		}
+		return c.dma(t, x, hw.FromDevice)
+	}
+	if s := c.dma(t, x, hw.ToDevice); s != Success {
+		return s
+	}
+	if cmd.Opcode == Compare {
+		c.ns.touch(t, cmd.SLBA, n, sim.Read)
+		if !x.data.Equal(c.ns.read(nil, cmd.SLBA, n)) {
+			return CompareFailed
+		}
+		return Success
+	}
+	if bytes >= 0 {
+		x.data = x.data.Slice(0, x.data.Len()/LogicalBlock*LogicalBlock)
+		n = x.data.Len() / LogicalBlock
+	}
+	if n > 0 {
+		c.ns.touch(t, cmd.SLBA, n, sim.Write)
+		c.ns.write(cmd.SLBA, x.data)
+	}
+	return Success
+}
+
+// cut is the first n bytes of segments.
+func cut(segs []hw.Segment, n int) []hw.Segment {
+	for i, s := range segs {
+		if n <= s.Len {
+			segs[i].Len = n
+			return segs[:i+1]
+		}
+		n -= s.Len
+	}
+	return segs
+}
+
+// dma transfers the data of a command, as one operation.
+func (c *Controller) dma(t *kernel.Task, x *transfer, dir hw.Direction) Status {
+	if t.Tracing() && len(x.segs) > 0 {
+		a := x.segs[0].Addr
+		t.At("", fmt.Sprintf("%s: DMA at %#x%s", x.cmd.Opcode, uint64(a), c.IOMMU.Describe(a)))
+	}
+	if !c.Answers {
+		x.data = c.IOMMU.DMA(t.Task, dir, x.segs, x.data)
+		return Success
+	}
+	var f *hw.Fault
+	if x.data, f = c.IOMMU.TryDMA(t.Task, dir, x.segs, x.data); f != nil {
+		return DataTransferError
+	}
+	return Success
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -30,8 +30,9 @@ func (f *fakeToken) Queue(*kernel.Task, *token.Frag) (*token.Map, token.Outcome)
 func (f *fakeToken) Complete(k *kernel.Task, _ *token.Frag) {
 	f.completed = append(f.completed, k.Context())
 }
-func (f *fakeToken) Free(*kernel.Task, *token.Frag, token.Path) {}
-func (f *fakeToken) Invalidate(*kernel.Task)                    { f.invalidated++ }
+func (f *fakeToken) Free(*kernel.Task, *token.Frag, token.Path)   {}
+func (f *fakeToken) Split(*kernel.Task, *token.Frag, *token.Frag) {}
+func (f *fakeToken) Invalidate(*kernel.Task)                      { f.invalidated++ }
 
 // scattered is an exporter whose table has several segments, in the order of the
 // buffer, each of a number of pages.
@@ -104,13 +105,13 @@ func (w *world) teardown(k *kernel.Task) {
 	}
 	w.driver.CleanDmaToken(k, &w.reg)
 	w.reg.DmaBuf.Put(k)
-	if n := w.ctrl.IOMMU.Mapped(); n != 0 {
+	if n := w.ctrl.Mapped(); n != 0 {
 		k.Fail(kernel.Leak, "%d page(s) mapped", n)
 	}
 }
 
 // transfer submits a bio, and returns its status once all is quiet.
 func (w *world) submit(k *kernel.Task, dir hw.Direction, lba uint64, off, length uint32, ended func(kernel.BlkStatus)) {
-	w.queue.SubmitBio(k, &blkmq.Bio{Dir: dir, Sector: lba, Done: off, Size: length, Use: &token.Use{Token: w.tok},
+	w.queue.SubmitBio(k, &blkmq.Bio{Op: blkmq.OpFor(dir), BvecIter: blkmq.BvecIter{Sector: lba, Done: off, Size: length}, Use: &token.Use{Token: w.tok},
 		EndIO: func(_ *kernel.Task, b *blkmq.Bio) { ended(b.Status()) }})
 }

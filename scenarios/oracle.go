@@ -110,7 +110,7 @@ func (w *world) audit(t *kernel.Task, cfg config) {
 	m := t.Machine()
 	m.Audit(w.ref.strangers)
 	m.Audit(func() *sim.Failure {
-		return left(w.ctrl.IOMMU.Mapped(), "page(s) still mapped in the IOMMU of "+w.ctrl.Name)
+		return left(w.ctrl.Mapped(), "page(s) still mapped in the IOMMU of "+w.ctrl.Name)
 	})
 	m.Audit(func() *sim.Failure {
 		n := 0

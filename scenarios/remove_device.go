@@ -10,11 +10,15 @@ import (
 var removeDevice = &Scenario{
 	Name: "remove-device",
 	Story: "A dma-buf is registered, used and unregistered while the exporter moves it, and then the drive goes. " +
-		"The registration took a reference on the queue; the posted design never drops it, and the queue stays for ever.",
+		"The registration took a reference on the queue; the posted design never drops it, and the queue stays for ever. " +
+		"A request that it forgets when there is no map keeps a usage reference besides, and the removal waits for that.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixPutQueue}},
+		"rfc-v2": {
+			{Kind: kernel.Leak, Fix: token.FixPutQueue},
+			{Kind: sim.LostWakeup, Fix: token.FixFreeRequest},
+		},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

@@ -11,6 +11,9 @@ import (
 // is a Deadlock; if nobody is left who could, it is a LostWakeup.
 func (m *Machine) deadlock() *Failure {
 	waiting := m.blocked()
+	if len(waiting) == 0 {
+		return &Failure{Kind: Misuse, Message: "the first task has ended without Explore, and the tasks that it created never started"}
+	}
 	f := &Failure{Kind: Deadlock, Task: waiting[0]}
 	if cycle := findCycle(waiting); cycle != nil {
 		f.Task = cycle[0]

@@ -73,6 +73,14 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// What was created and never started is not blocked.
+func TestNeverExplored(t *testing.T) {
+	r := run(t, func(t *sim.Task) { t.Go("idle", func(*sim.Task) {}) })
+	require.NotNil(t, r.Failure)
+	require.Equal(t, sim.Misuse, r.Failure.Kind)
+	require.Contains(t, r.Failure.Message, "without Explore")
+}
+
 // A task that waits for several waits for each of them: the ring may go through any.
 func TestRingThroughSecondOwner(t *testing.T) {
 	r := run(t, func(t *sim.Task) {

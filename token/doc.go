@@ -27,8 +27,9 @@
 //	Invalidate   importer             exporter's lock held          fence, kill       wait here
 //	Unregister   ring                 may sleep                     release           release
 //
-// Split and Requeue are called by no layer yet: the block layer neither splits nor
-// requeues so far.
+// A frag is carved with Split for every bio that is split off or cloned, and goes to the
+// bio's request, which frees it; if the bio ends without one, it is freed as never queued.
+// Queue is called at every try, and Requeue each time that the driver gives a request back.
 //
 // A design is a package of its own; nothing in iter, blkmq, nvmesim or uringsim knows
 // which one runs. The posted design is in blkmq/dmatoken, a design that drains

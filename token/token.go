@@ -73,6 +73,8 @@ const (
 	Batch
 	// NeverQueued: it failed before the driver saw it.
 	NeverQueued
+	// Cancelled: by itself, because the device was reset or has gone.
+	Cancelled
 )
 
 // Outcome is what Submit and Queue say.

@@ -52,7 +52,7 @@ var registerSteps = []step{
 	{"TOK-5", func(t *testing.T) {
 		// A dying queue: -EFAULT, and the token is freed, but not the dma-buf
 		// reference of TOK-3: as posted.
-		f := fails(t, kernel.Leak, `dma-buf "vram" was never released; 1 reference(s) are left`, func(k *kernel.Task) {
+		f := fails(t, kernel.Leak, `file "vram.file" was never released; 1 reference(s) are left`, func(k *kernel.Task) {
 			w := newWorld(k, 0)
 			w.Queue.Remove(k)
 			require.Equal(t, kernel.EFAULT, w.Register(k))
@@ -70,7 +70,7 @@ var registerSteps = []step{
 	{"TOK-6", func(t *testing.T) {
 		// The driver refuses: its error, the token and the queue reference are gone,
 		// the dma-buf reference is not: as posted.
-		f := fails(t, kernel.Leak, `dma-buf "odd" was never released; 1 reference(s) are left`, func(k *kernel.Task) {
+		f := fails(t, kernel.Leak, `file "odd.file" was never released; 1 reference(s) are left`, func(k *kernel.Task) {
 			w := newWorld(k, 0)
 			good := w.Exp.Buf
 			w.Exp.Buf = dmabufsim.NewBus(k).Export(k, "odd", 6144, w.Exp)

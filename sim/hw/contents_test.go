@@ -64,6 +64,19 @@ func TestPagesAgainstArrays(t *testing.T) {
 	})
 }
 
+// A copy of a table is a copy, whichever is written.
+func TestCopiesOfTables(t *testing.T) {
+	var a, b, c Contents
+	a.words = &table{}
+	a.setWord(3, 1)
+	b = a.Copy()
+	c = b.Copy()
+	a.setWord(3, 2)
+	b.setWord(3, 3)
+	b.setWord(4, 4)
+	require.Equal(t, []uint64{2, 0, 3, 4, 1, 0}, []uint64{a.word(3), a.word(4), b.word(3), b.word(4), c.word(3), c.word(4)})
+}
+
 // What a page and its copies hold takes no memory of its own as long as it is simple.
 func TestContentsDoNotAllocate(t *testing.T) {
 	a, b := &Page{}, &Page{}

@@ -42,16 +42,16 @@ func word(v uint64, n uint32) Run {
 	return Run{literal, v, 0, n}
 }
 
-// diff is the first byte in which two runs of one length differ, -1 for none.
+// diff is the first byte in which two runs of one length, as cut makes them, differ; -1
+// for none.
 func (r Run) diff(s Run) int {
-	a, b := r.value(), s.value()
 	switch {
-	case r == s, r.Source == "" && s.Source == "":
+	case r == s:
 		return -1
-	case r.Source != "" && r.Source != literal, s.Source != "" && s.Source != literal, a == b:
+	case r.Source != "" && r.Source != literal, s.Source != "" && s.Source != literal:
 		return 0
 	}
-	return bits.TrailingZeros64(a^b) / 8
+	return bits.TrailingZeros64(r.value()^s.value()) / 8
 }
 
 // value is what a literal has in it; that of zeroes is 0.

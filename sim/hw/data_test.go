@@ -130,6 +130,14 @@ func TestDataIsCanonical(t *testing.T) {
 	})
 }
 
+// Bytes that follow each other in different versions, or sources, do not go together.
+func TestDataOfSeveralVersions(t *testing.T) {
+	d := Concat(Bytes("a", 0, 4), Data{{"a", 4, 1, 4}}, Data{{"b", 8, 1, 4}}, Data{{"b", 13, 1, 4}}, Data{{"b", 17, 1, 4}})
+	require.Equal(t, "a[0..3], a[4..7] v1, b[8..11] v1, b[13..20] v1", d.String())
+	require.Equal(t, 4, d.Diff(Bytes("a", 0, 20)))
+	require.True(t, Zeroes(4).Equal(Data{{"", 7, 7, 4}}), "zeroes have no number")
+}
+
 // Real bytes of a part are a part of the real bytes; equal data have equal bytes, and
 // different ones of some length different bytes.
 func TestDataBytes(t *testing.T) {

@@ -113,6 +113,7 @@ func (u *IOMMU) words(t *sim.Task, dir Direction, at BusAddr, words []uint64) *F
 	if at%8 != 0 {
 		t.Fail(sim.Misuse, "%s: words at bus address %#x, which is no multiple of 8", u.device, uint64(at))
 	}
+	t.Touch(&u.obj, sim.Read)
 	a := access{u: u, t: t, dir: dir}
 	length := 8 * len(words)
 	for in := 0; in < length; {

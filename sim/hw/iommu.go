@@ -163,6 +163,7 @@ func (u *IOMMU) mapPages(t *sim.Task, pages []*Page, dir Direction, bounce bool)
 		}
 		for i, s := range slots {
 			m := mapping{page: s, gen: s.gen, dir: dir, made: t.Place()}
+			t.Touch(&pages[i].obj, sim.Read)
 			if s != pages[i] {
 				m.home, m.homeGen = pages[i], pages[i].gen
 			}
@@ -234,22 +235,13 @@ func (u *IOMMU) last(a BusAddr) int32 {
 	return u.other[a-a%PageSize]
 }
 
-// mapping is the last one at an address, or an earlier one that is still live; nil for
-// none.
+// mapping is the last one at an address, nil for none. Where several are live, it is the
+// one that knows the page's latest owner.
 func (u *IOMMU) mapping(a BusAddr) *mapping {
-	n := u.last(a)
-	if n == 0 {
-		return nil
+	if n := u.last(a); n != 0 {
+		return &u.records[n-1]
 	}
-	if m := &u.records[n-1]; m.state == live && m.gen == m.page.gen || u.own(a) {
-		return m
-	}
-	for i := n; i != 0; i = u.records[i-1].earlier {
-		if m := &u.records[i-1]; m.state == live && m.gen == m.page.gen {
-			return m
-		}
-	}
-	return &u.records[n-1]
+	return nil
 }
 
 // Unmap is dma_unmap_sgtable: it takes whole pages away from the device, as one

@@ -42,17 +42,17 @@ type Memory struct {
 // Alloc takes n free pages for owner, with zeroes in them.
 func (m *Memory) Alloc(t *sim.Task, owner string, n int) []*Page {
 	out := make([]*Page, n)
-	first := firstPFN + m.next
 	if m.Chunk == 0 {
+		first := m.take(uint64(n))
 		for i := range out {
 			out[i] = m.page(t, nil, first+uint64(i), owner)
 		}
-		m.next += uint64(n)
 		return out
 	}
 	// Even chunks come first, then odd ones, with a free page after each.
 	chunks := (n + m.Chunk - 1) / m.Chunk
 	stride := uint64(m.Chunk) + 1
+	first := m.take(uint64(chunks) * stride)
 	for i := range out {
 		c := i / m.Chunk
 		at := c / 2
@@ -61,8 +61,19 @@ func (m *Memory) Alloc(t *sim.Task, owner string, n int) []*Page {
 		}
 		out[i] = m.page(t, nil, first+uint64(at)*stride+uint64(i%m.Chunk), owner)
 	}
-	m.next += uint64(chunks) * stride
 	return out
+}
+
+// take is the first of n page frames in a row that are free.
+func (m *Memory) take(n uint64) uint64 {
+	first := firstPFN + m.next
+	for i := uint64(0); m.byPFN != nil && i < n; i++ { // AllocAt may have been before
+		if m.byPFN[first+i] != nil {
+			first, i = first+i+1, ^uint64(0)
+		}
+	}
+	m.next = first + n - firstPFN
+	return first
 }
 
 // AllocAt takes the pages at the given page frames, which must be free.

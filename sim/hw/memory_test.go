@@ -39,6 +39,10 @@ func TestAllocAt(t *testing.T) {
 		p := m.AllocAt(st, "a", 0x123456, 0x100000)
 		require.Equal(t, uint64(0x123456000), p[0].Phys())
 		require.Len(t, m.Owned("a"), 2)
+		m.AllocAt(st, "a", firstPFN+1, firstPFN+4)
+		require.Equal(t, "0 ", frames(m.Alloc(st, "b", 1)), "what is taken is left out")
+		require.Equal(t, "2 3 ", frames(m.Alloc(st, "b", 2)))
+		require.Equal(t, "5 6 ", frames(m.Alloc(st, "b", 2)))
 	})
 	fails(t, sim.Misuse, "there is a page 0x2a0 already", func(st *sim.Task) {
 		m := &Memory{}

@@ -12,6 +12,14 @@ const (
 	BLK_STS_AGAIN // would block, and may not
 	BLK_STS_INVAL
 	BLK_STS_TARGET
+	BLK_STS_DEV_RESOURCE // no resource of the device now: its next completion will free one
+	BLK_STS_TIMEOUT
+	BLK_STS_TRANSPORT // the path failed, not the device
+	BLK_STS_RESV_CONFLICT
+	BLK_STS_MEDIUM
+	BLK_STS_PROTECTION
+	BLK_STS_OFFLINE
+	BLK_STS_DURATION_LIMIT
 )
 
 var blkStatuses = [...]struct {
@@ -26,6 +34,15 @@ var blkStatuses = [...]struct {
 	BLK_STS_AGAIN:    {"BLK_STS_AGAIN", EAGAIN},
 	BLK_STS_INVAL:    {"BLK_STS_INVAL", EINVAL},
 	BLK_STS_TARGET:   {"BLK_STS_TARGET", EREMOTEIO},
+
+	BLK_STS_DEV_RESOURCE:   {"BLK_STS_DEV_RESOURCE", EBUSY},
+	BLK_STS_TIMEOUT:        {"BLK_STS_TIMEOUT", ETIMEDOUT},
+	BLK_STS_TRANSPORT:      {"BLK_STS_TRANSPORT", ENOLINK},
+	BLK_STS_RESV_CONFLICT:  {"BLK_STS_RESV_CONFLICT", EBADE},
+	BLK_STS_MEDIUM:         {"BLK_STS_MEDIUM", ENODATA},
+	BLK_STS_PROTECTION:     {"BLK_STS_PROTECTION", EILSEQ},
+	BLK_STS_OFFLINE:        {"BLK_STS_OFFLINE", ENODEV},
+	BLK_STS_DURATION_LIMIT: {"BLK_STS_DURATION_LIMIT", ETIME},
 }
 
 func (s BlkStatus) String() string { return blkStatuses[s].name }

@@ -81,7 +81,11 @@ func (f *File) Put(t *Task) {
 	t.Touch(&d.obj, sim.Write)
 	d.files = append(d.files, f)
 	if len(d.files) == 1 {
-		t.K.SystemWq.Queue(t, &d.work)
+		wq := t.K.SystemWq
+		if t.K.Profile >= V7_3 {
+			wq = t.K.SystemPercpuWq
+		}
+		wq.Queue(t, &d.work)
 	}
 }
 

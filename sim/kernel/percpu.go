@@ -23,3 +23,6 @@ func (c *percpuCounter) sum() int64 {
 // MoveTo makes t go on on another CPU. Everything starts on CPU 0. Which CPU it is matters
 // to nothing but where per-CPU counters are counted.
 func (t *Task) MoveTo(cpu int) { t.cpu = cpu }
+
+// CPU is smp_processor_id(): where t runs.
+func (t *Task) CPU() int { return t.cpu }

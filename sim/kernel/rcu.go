@@ -73,6 +73,15 @@ func (g gracePeriod) Owners(*sim.Task) []*sim.Task {
 // RCUReadLock is rcu_read_lock; sections nest.
 func (t *Task) RCUReadLock() { t.rcu++ }
 
+// RCUReadLockHere is rcu_read_lock for a section that begins with the operation that was
+// granted last: what is read as part of that belongs to the section.
+func (t *Task) RCUReadLockHere() {
+	t.RCUReadLock()
+	if !t.reading {
+		t.K.rcu.begin(t)
+	}
+}
+
 // RCUReadUnlock is rcu_read_unlock.
 func (t *Task) RCUReadUnlock() {
 	if t.rcu == 0 {

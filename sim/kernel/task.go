@@ -30,6 +30,10 @@ type Task struct {
 	resume  bool // TIF_NOTIFY_RESUME
 	exiting bool
 
+	// Plug and BioList are current->plug and current->bio_list: the block layer's.
+	Plug    Plug
+	BioList any
+
 	alloc allocState
 
 	work *item // that t is the worker of: current_wq_worker()
@@ -110,9 +114,18 @@ func (t *Task) body(fn func(*Task)) func(*sim.Task) {
 	}
 }
 
+// Plug is what a task holds back, and gives out before it sleeps.
+type Plug interface {
+	// Schedule is called before each wait, whether the task would sleep or not.
+	Schedule(t *Task)
+}
+
 // Step announces a visible operation; see sim.Task.Step. A read section that was
 // opened before begins with it.
 func (t *Task) Step(op sim.Op) {
+	if op.Guard != nil && t.Plug != nil {
+		t.Plug.Schedule(t)
+	}
 	t.Task.Step(op)
 	if t.leaving.obj != nil {
 		t.left()

@@ -1,0 +1,127 @@
+package blkmq
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/kernel"
+)
+
+// Drivers run in an RCU read section, which quiescing waits for. It begins where the
+// dispatcher looks whether the queue is quiesced.
+
+// issue is blk_mq_try_issue_directly (SUB-4).
+func (q *Queue) issue(t *kernel.Task, rq *Request) {
+	h := rq.Hctx
+	t.RCUReadLockHere()
+	defer t.RCUReadUnlock()
+	if q.held(t, h) {
+		h.insert(t, false, rq)
+		h.Run(t, false)
+		return
+	}
+	switch s := q.queueRq(t, rq, true); s {
+	case kernel.BLK_STS_OK:
+	case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
+		rq.unstart(t)
+		h.bypass(t, rq)
+		h.Run(t, false)
+	default:
+		rq.End(t, s)
+	}
+}
+
+// held tells whether nothing may be given to the driver now.
+func (q *Queue) held(t *kernel.Task, h *Hctx) bool {
+	t.Touch(&q.refs, using)
+	return q.quiesced > 0 || h.stopped
+}
+
+// queueRq is one try: the token's Queue stage, and the driver's queue_rq.
+func (q *Queue) queueRq(t *kernel.Task, rq *Request, last bool) kernel.BlkStatus {
+	rq.Last = last
+	if u := rq.Frag.Use; u != nil {
+		m, o := u.Token.Queue(t, &rq.Frag)
+		if o.Status != kernel.BLK_STS_OK {
+			return o.Status
+		}
+		rq.Map = m
+	}
+	return q.Ops.QueueRq(t, rq)
+}
+
+// unstart is __blk_mq_requeue_request (CMP-4): the request is as if it had not been given to
+// the driver. The token's Requeue stage is called.
+func (rq *Request) unstart(t *kernel.Task) {
+	if rq.Frag.Use != nil {
+		rq.Frag.Use.Token.Requeue(t, &rq.Frag)
+	}
+	if rq.state != idle {
+		rq.q.timer.touch(t)
+		rq.state, rq.timedOut = idle, false
+	}
+}
+
+// dispatchRequests is blk_mq_sched_dispatch_requests: first what was refused before, and
+// only if all of that could be dispatched what is new. While something is on the dispatch
+// list the end of a request runs the queue again.
+func (h *Hctx) dispatchRequests(t *kernel.Task) {
+	t.RCUReadLockHere()
+	defer t.RCUReadUnlock()
+	if h.q.held(t, h) {
+		return
+	}
+	t.Step(sim.Op{Verb: "dispatch", Obj: &h.tags.obj})
+	if list := h.dispatch; len(list) > 0 {
+		h.dispatch, h.restart = nil, true
+		if !h.dispatchList(t, list) || h.q.held(t, h) {
+			return
+		}
+		t.Touch(&h.tags.obj, sim.Write)
+	}
+	list := h.soft
+	h.soft = nil
+	h.dispatchList(t, list)
+}
+
+// dispatchList is blk_mq_dispatch_rq_list: what the driver refuses, and all that follows,
+// goes to the dispatch list. True if nothing did.
+func (h *Hctx) dispatchList(t *kernel.Task, list []*Request) bool {
+	q, queued := h.q, 0
+	s := kernel.BLK_STS_OK
+	for len(list) > 0 && s == kernel.BLK_STS_OK {
+		rq := list[0]
+		list = list[1:]
+		switch s = q.queueRq(t, rq, len(list) == 0); s {
+		case kernel.BLK_STS_OK:
+			queued++
+		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
+			rq.unstart(t)
+			list = append([]*Request{rq}, list...)
+		default:
+			rq.End(t, s)
+			if len(list) > 0 {
+				s = kernel.BLK_STS_OK
+			}
+		}
+	}
+	if s != kernel.BLK_STS_OK {
+		h.commit(t, queued)
+	}
+	if len(list) == 0 {
+		return true
+	}
+	h.bypass(t, list...)
+	switch {
+	case !h.restart:
+		h.Run(t, true)
+	case s == kernel.BLK_STS_RESOURCE:
+		h.delay(t, resourceDelay)
+	}
+	return false
+}
+
+// commit is blk_mq_commit_rqs: a promise that more would follow was not kept.
+func (h *Hctx) commit(t *kernel.Task, queued int) {
+	if c, ok := h.q.Ops.(Committer); ok && queued > 0 {
+		c.CommitRqs(t, h)
+	}
+}

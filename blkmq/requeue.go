@@ -1,0 +1,56 @@
+package blkmq
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/kernel"
+)
+
+// requeues is the requeue list of a queue, with the work that inserts again what is on it.
+type requeues struct {
+	obj  sim.Object // requeue_lock
+	list []*Request
+	work kernel.DelayedWork
+}
+
+func (r *requeues) init(t *kernel.Task, q *Queue) {
+	t.Own(&r.obj, "requeue list", q.Name)
+	r.work.Init(t, nil, q.Name+" requeue_work", q.requeueWork)
+}
+
+// Requeue is blk_mq_requeue_request: the driver gives the request back to be tried again. It
+// keeps its tag and its usage reference. Without a kick it waits for KickRequeueList. Any
+// context.
+func (rq *Request) Requeue(t *kernel.Task, kick bool) {
+	q := rq.q
+	rq.unstart(t)
+	if kick {
+		q.requeue(t, rq)
+		return
+	}
+	t.Step(sim.Op{Verb: "requeue request", Obj: &q.requeues.obj})
+	q.requeues.list = append(q.requeues.list, rq)
+}
+
+// KickRequeueList is blk_mq_kick_requeue_list.
+func (q *Queue) KickRequeueList(t *kernel.Task) { q.DelayKickRequeueList(t, 0) }
+
+// DelayKickRequeueList is blk_mq_delay_kick_requeue_list.
+func (q *Queue) DelayKickRequeueList(t *kernel.Task, d kernel.Jiffies) {
+	q.kblockd.ModDelayed(t, &q.requeues.work, d)
+}
+
+// requeueWork is blk_mq_requeue_work: what the driver has prepared goes to the dispatch list,
+// the rest to the head of the software queue.
+func (q *Queue) requeueWork(t *kernel.Task) {
+	t.Touch(&q.requeues.obj, sim.Write)
+	list := q.requeues.list
+	q.requeues.list = nil
+	for _, rq := range list {
+		if rq.DontPrep || rq.Op.Passthrough() || rq.Op == REQ_OP_FLUSH {
+			rq.Hctx.bypass(t, rq)
+		} else {
+			rq.Hctx.insert(t, true, rq)
+		}
+	}
+	q.RunQueues(t, false)
+}
