@@ -49,7 +49,7 @@ type hung struct {
 
 func newController(t *kernel.Task, name string, size int64) *Controller {
 	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4}
-	c.walker.iommu = c.IOMMU
+	c.walker.ctrl = c
 	c.ns.init(t, name, uint64(size)/LogicalBlock)
 	t.Own(&c.obj, "controller", name)
 	c.queues = make([]*queuePair, 1)
@@ -99,7 +99,7 @@ func (c *Controller) maxTransfer() int {
 // accept takes a command from a submission queue: it will be fetched, and from there on is
 // on its way by itself.
 func (c *Controller) accept(t *kernel.Task, q *queuePair, cmd Command) {
-	if c.gone || c.off {
+	if c.gone {
 		return
 	}
 	var x *transfer
@@ -112,8 +112,13 @@ func (c *Controller) accept(t *kernel.Task, q *queuePair, cmd Command) {
 	q.busy++
 	epoch := q.epoch
 	t.Device(c.Name, sim.Op{Verb: "fetch", Obj: &q.obj, Class: submission}, func(t *kernel.Task) {
-		if q.epoch == epoch && !c.fatal && !c.gone {
-			c.execute(t, q, x)
+		if q.epoch == epoch {
+			if !c.fatal && !c.gone {
+				q.running++
+				c.execute(t, q, x)
+			} else {
+				q.busy--
+			}
 		}
 		c.spare = append(c.spare, x)
 	})
@@ -125,7 +130,7 @@ func (c *Controller) execute(t *kernel.Task, q *queuePair, x *transfer) {
 	f := c.fault(t, &x.cmd)
 	if f != nil && (f.What == Crash || f.What == Unplug) {
 		c.fail(t, f.What)
-		q.busy--
+		q.leave()
 		return
 	}
 	s := c.check(&x.cmd)
@@ -144,20 +149,28 @@ func (c *Controller) execute(t *kernel.Task, q *queuePair, x *transfer) {
 	}
 	if f != nil && f.What == Hang {
 		t.Touch(&q.obj, sim.Write)
-		q.busy--
+		q.leave()
 		c.hung = append(c.hung, hung{q, x.cmd.CID, f.Deaf})
 		return
 	}
 	op := sim.Op{Verb: "post completion", Obj: &q.obj, Class: submission}
-	if f != nil && f.What == Delay {
-		q.late++
-		op.Class, op.Guard = sim.Write, &others{q, q.ended + f.After}
+	if q.mode != Apart { // the order of completions is told
+		op.Class = sim.Write
 	}
+	if f != nil && f.What == Delay {
+		t.Touch(&q.obj, sim.Write)
+		q.late++
+		op.Class, op.Guard = sim.Write, &others{q, q.ended + f.After, q.epoch}
+	}
+	epoch := q.epoch
 	t.Step(op)
+	if q.epoch != epoch {
+		return
+	}
 	if f != nil && f.What == Delay {
 		q.late--
 	}
-	q.busy--
+	q.leave()
 	if c.gone || c.fatal {
 		return
 	}
@@ -173,6 +186,12 @@ func (c *Controller) fail(t *kernel.Task, w What) {
 	c.fatal, c.gone = c.fatal || w == Crash, c.gone || w == Unplug
 }
 
+// leave notes that a command that was fetched is on its way no longer.
+func (q *queuePair) leave() {
+	q.running--
+	q.busy--
+}
+
 // complete posts the completion of a command.
 func (q *queuePair) complete(t *kernel.Task, cmd *Command, s Status) {
 	if s != Success {
@@ -183,12 +202,14 @@ func (q *queuePair) complete(t *kernel.Task, cmd *Command, s Status) {
 
 // others is the guard of a completion that comes after others.
 type others struct {
-	q    *queuePair
-	want int
+	q           *queuePair
+	want, epoch int
 }
 
-// Ready tells whether enough others were completed, or there are none.
-func (o *others) Ready(*sim.Task) bool { return o.q.ended >= o.want || o.q.busy == o.q.late }
+// Ready tells whether enough others were completed, or there are none, or the queue has gone.
+func (o *others) Ready(*sim.Task) bool {
+	return o.q.ended >= o.want || o.q.busy == o.q.late || o.q.epoch != o.epoch
+}
 
 // Explain says what is missing.
 func (o *others) Explain(*sim.Task) string {

@@ -20,9 +20,21 @@ type Driver struct {
 	queues       []*queuePair // by hardware queue
 	iods         [][]iod      // by hardware queue and tag
 	small, large *pool
+
+	// What recovery needs, if there is one; obj stands for the state.
 	recovers     bool
-	warned       bool
-	ignored      int // completions of nobody's request
+	obj          sim.Object
+	state        State
+	aborts       int  // abort_limit: how many more can be sent
+	on           bool // the device is enabled
+	stopped      bool // NVME_CTRL_STOPPED
+	frozen       int
+	shutdownLock kernel.Mutex
+	resetWq      *kernel.Workqueue
+	resetWork    kernel.Work
+
+	warned  bool
+	ignored int // completions of nobody's request
 
 	// What is used again and again: nothing else happens while it is in use.
 	pages   []*hw.Page
@@ -54,6 +66,8 @@ type Config struct {
 	// MaxDescriptors is how many blocks each pool of descriptors has, 0 for enough.
 	MaxDescriptors int
 	WriteCache     bool
+	// Recovers has the driver deal with timeouts: abort, reset, removal.
+	Recovers bool
 }
 
 // defaultSGLThreshold is that of the module's parameter.
@@ -71,10 +85,6 @@ func NewDisk(t *kernel.Task, name string, size int64, depth int, d token.Design)
 
 // NewDrive returns the driver of a new drive, with a queue of one namespace.
 func NewDrive(t *kernel.Task, cfg Config) *Driver {
-	return newDrive(t, cfg, func(d *Driver) blkmq.Ops { return d })
-}
-
-func newDrive(t *kernel.Task, cfg Config, ops func(d *Driver) blkmq.Ops) *Driver {
 	if cfg.Depth > 1<<tagBits-1 {
 		t.Fail(sim.Misuse, "%s: a queue of %d entries; a command id has 12 bits for the tag", cfg.Name, cfg.Depth)
 	}
@@ -106,7 +116,13 @@ func newDrive(t *kernel.Task, cfg Config, ops func(d *Driver) blkmq.Ops) *Driver
 		}
 	}
 	tags := blkmq.NewTagsetOf(t, cfg.Name+"n1 tags", cfg.Depth, cfg.Queues, cfg.PollQueues)
-	d.queue = tags.NewQueue(t, cfg.Name+"n1", cfg.Size, d.limits(t, cfg), ops(d), cfg.Design)
+	var ops blkmq.Ops = d
+	if cfg.Recovers {
+		ops = recovering{d}
+		d.recovers = true
+		d.initRecovery(t)
+	}
+	d.queue = tags.NewQueue(t, cfg.Name+"n1", cfg.Size, d.limits(t, cfg), ops, cfg.Design)
 	d.queue.WriteCache = cfg.WriteCache
 	return d
 }

@@ -1,6 +1,9 @@
 package nvmesim
 
 import (
+	"maps"
+	"slices"
+
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
@@ -109,3 +112,15 @@ func (b *block) store(t *kernel.Task, i int, words ...uint64) {
 
 // load is the i-th word of the block.
 func (b *block) load(t *kernel.Task, i int) uint64 { return hw.LoadWord(t.Task, b.page, b.first+i) }
+
+// destroy is dma_pool_destroy: what is in use is lost.
+func (p *pool) destroy(t *kernel.Task) {
+	if p.inUse > 0 {
+		t.Warn("dma_pool_destroy %s: %d block(s) busy", p.name, p.inUse)
+	}
+	for _, place := range slices.Sorted(maps.Keys(p.blocks)) {
+		b := p.blocks[place]
+		p.iommu.Unmap(t.Task, []hw.Segment{{Addr: b.addr - b.addr%hw.PageSize, Len: hw.PageSize}})
+		delete(p.blocks, place)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"dmasim/blkmq"
 	"dmasim/dmabufsim"
 	"dmasim/internal/simtest"
+	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
@@ -31,6 +32,7 @@ func (f *fakeToken) Complete(k *kernel.Task, _ *token.Frag) {
 	f.completed = append(f.completed, k.Context())
 }
 func (f *fakeToken) Free(*kernel.Task, *token.Frag, token.Path)   {}
+func (f *fakeToken) Requeue(*kernel.Task, *token.Frag)            {}
 func (f *fakeToken) Split(*kernel.Task, *token.Frag, *token.Frag) {}
 func (f *fakeToken) Invalidate(*kernel.Task)                      { f.invalidated++ }
 
@@ -115,3 +117,6 @@ func (w *world) submit(k *kernel.Task, dir hw.Direction, lba uint64, off, length
 	w.queue.SubmitBio(k, &blkmq.Bio{Op: blkmq.OpFor(dir), BvecIter: blkmq.BvecIter{Sector: lba, Done: off, Size: length}, Use: &token.Use{Token: w.tok},
 		EndIO: func(_ *kernel.Task, b *blkmq.Bio) { ended(b.Status()) }})
 }
+
+// delays is every schedule with few delays.
+func delays() explore.Strategy { return simtest.Within(explore.Delays, 4) }

@@ -10,10 +10,7 @@ import (
 // walker follows the data pointer of a command to the bus addresses of its data. Its
 // buffers are used again, so that a walk allocates nothing.
 type walker struct {
-	iommu *hw.IOMMU
-	// answers says that a list which cannot be read gives a status, and does not end the
-	// run.
-	answers bool
+	ctrl *Controller
 
 	entries [CtrlPageSize / 8]uint64
 	visited []uint64 // pages of lists of the walk
@@ -108,8 +105,8 @@ func checkPRP(e uint64) Status {
 
 // read reads words of a list.
 func (w *walker) read(t *kernel.Task, at uint64, words []uint64) Status {
-	if f := w.iommu.ReadWords(t.Task, hw.BusAddr(at), words); f != nil {
-		if !w.answers {
+	if f := w.ctrl.IOMMU.ReadWords(t.Task, hw.BusAddr(at), words); f != nil {
+		if !w.ctrl.Answers {
 			f.Fail(t.Task)
 		}
 		return DataTransferError

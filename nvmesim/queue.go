@@ -38,7 +38,7 @@ type queuePair struct {
 	phase    uint16
 	head     int // where the driver takes the next one
 	expected uint16
-	raised   bool // an interrupt is pending
+	raised   bool // an interrupt is pending, or being handled
 
 	loose []*cqe // posted and not taken, of mode Apart
 
@@ -48,10 +48,11 @@ type queuePair struct {
 	flush   func(t *kernel.Task, b *blkmq.Batch)
 	enabled bool
 
-	epoch int // counts how often the queue was deleted
-	busy  int // commands that were fetched and will be completed
-	late  int // of these, those that wait for others
-	ended int // completions so far
+	epoch   int // counts how often the queue was deleted
+	busy    int // commands that were read from the ring and will be completed
+	running int // of these, those that were fetched
+	late    int // of these, those that wait for others
+	ended   int // completions so far
 }
 
 // cqe is a completion queue entry. The lowest bit of status is the phase, which is
@@ -79,7 +80,7 @@ func (q *queuePair) reset() {
 	q.tail, q.doorbell, q.posted, q.head = 0, 0, 0, 0
 	q.phase, q.expected = 1, 1
 	clear(q.cq)
-	q.loose = nil
+	q.loose, q.raised = nil, false
 }
 
 // submission is the class of what is done to the queues: commands are independent of
@@ -145,9 +146,9 @@ func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 	if q.mode == Shared && !q.raised {
 		q.raised = true
 		t.Interrupt("irq "+q.ctrl.Name, func(t *kernel.Task) {
-			t.Touch(&q.obj, sim.Write)
+			for q.reap(t) > 0 { // an interrupt that comes meanwhile is the handler's, too
+			}
 			q.raised = false
-			q.reap(t)
 		})
 	}
 }
@@ -174,15 +175,15 @@ func (q *queuePair) reap(t *kernel.Task) int {
 	n := 0
 	var b blkmq.Batch
 	if q.mode == Apart {
-		for ; len(q.loose) > 0; n++ {
-			c := q.loose[0]
-			t.Touch(&q.obj, sim.Write)
-			q.take(t, c, &b)
+		for q.pending(t) {
+			n++
+			q.take(t, q.loose[0], &b)
 		}
 		q.end(t, &b)
 		return n
 	}
-	for t.Touch(&q.obj, sim.Write); q.cq[q.head].status&1 == q.expected; n++ {
+	for q.pending(t) {
+		n++
 		c := q.cq[q.head]
 		if q.head++; q.head == len(q.cq) {
 			q.head, q.expected = 0, q.expected^1
@@ -191,6 +192,15 @@ func (q *queuePair) reap(t *kernel.Task) int {
 	}
 	q.end(t, &b)
 	return n
+}
+
+// pending is nvme_cqe_pending.
+func (q *queuePair) pending(t *kernel.Task) bool {
+	t.Touch(&q.obj, sim.Write)
+	if q.mode == Apart {
+		return len(q.loose) > 0
+	}
+	return q.cq[q.head].status&1 == q.expected
 }
 
 // end ends the requests of a batch.

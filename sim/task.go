@@ -139,6 +139,9 @@ func (t *Task) Withdraw(by *Task) bool {
 		return false
 	}
 	t.announced, t.done, t.withdrawn = false, true, true
+	if t.op.Obj != nil { // what did not come to be would have touched it
+		t.m.use(t.op.Obj, t)
+	}
 	t.m.retire(t)
 	return true
 }

@@ -41,6 +41,7 @@ func (tm *Timer) Cancel(by *Task) bool {
 		return false
 	}
 	t.announced, t.done = false, true
+	t.m.use(&tm.obj, t) // firing, which did not come to be, would have touched it
 	t.m.retire(t)
 	return true
 }

@@ -47,7 +47,8 @@ import "dmasim/sim"
 // the labels differ in that.
 //
 // Timers that fire when nothing else can run happen after everything before them
-// and before everything after them.
+// and before everything after them. An operation that waited when one fired may all the
+// same be granted before what it waited for was taken.
 //
 // Left out: wakeup trees take memory that is linear in the traces still to be
 // visited from the current path. That is small in practice, but there are

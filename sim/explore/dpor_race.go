@@ -94,7 +94,7 @@ func (d *DPOR) races(j int32, n int, e *event) {
 	if len(d.reach) == 0 {
 		return
 	}
-	d.inherit(e, d.merged)
+	d.inherit(e.waited(), d.merged)
 	if e.guarded {
 		copy(d.causes, d.merged)
 	}
@@ -127,6 +127,21 @@ func (d *DPOR) races(j int32, n int, e *event) {
 	for k := range rest {
 		d.race(rest[k].event, j, n, e)
 	}
+}
+
+// waited is the event without the timer that fired while it waited: it could have been
+// granted before that, if what it waits for had not been taken.
+func (e *event) waited() *event {
+	since := e.prev
+	if since < 0 {
+		since = e.cause
+	}
+	if e.barrier || !e.guarded || e.fence <= since {
+		return e
+	}
+	w := *e
+	w.fence = -1 // earlier timers came before its task announced it
+	return &w
 }
 
 // race deals with one earlier event that j conflicts with. It reports whether f is

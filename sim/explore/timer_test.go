@@ -1,6 +1,7 @@
 package explore_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +32,48 @@ func TestDPORCancelledTimer(t *testing.T) {
 		require.Contains(t, dpor.traces, h)
 	}
 	require.Len(t, dpor.traces, len(brute.traces))
+}
+
+// A timer that either fires or is cancelled has an object that in no run two tasks touch; it
+// is not private all the same.
+func TestCancelledTimerIsNotPrivate(t *testing.T) {
+	body := func(t *sim.Task) {
+		v := newVariable(t, "v")
+		t.Go("task", func(t *sim.Task) {
+			tm := t.After(10, sim.Racing, "timer", func(t *sim.Task) { t.Fail("bug", "it fires") })
+			v.load(t)
+			tm.Cancel(t)
+		})
+		t.Explore()
+	}
+	r := explore.Run(context.Background(), body, explore.NewDPOR(), explore.Options{})
+	require.NotNil(t, r.Found)
+	defer r.Found.Machine.Close()
+	require.EqualValues(t, "bug", r.Found.Failure.Kind)
+}
+
+// What waited when a timer fired could have gone first, if another task had not.
+func TestDPORWaitsOverTimer(t *testing.T) {
+	for _, order := range []string{"ab", "ba"} {
+		p := func(t *sim.Task, state *string) {
+			l, v := newMutex(t, "l"), newVariable(t, "v")
+			tasks := map[rune]func(*sim.Task){
+				'a': func(t *sim.Task) {
+					l.lock(t)
+					t.After(10, sim.Quiet, "timer", func(t *sim.Task) { v.store(t, 1) })
+					t.Step(sim.Op{Verb: "sleep", Obj: &v.Object, Guard: equal{v, 1}})
+					l.unlock(t)
+				},
+				'b': func(t *sim.Task) { l.lock(t); l.unlock(t) },
+			}
+			for _, name := range order {
+				t.Go(string(name), tasks[name])
+			}
+			t.Explore()
+		}
+		brute := enumerate(explore.NewDFS(explore.Coverage{Bound: explore.All}), p, 10_000)
+		dpor := enumerate(explore.NewDPOR(), p, 10_000)
+		require.Len(t, brute.traces, 2)
+		require.Len(t, dpor.traces, 2)
+	}
 }
