@@ -87,8 +87,8 @@ func (f *Fence) Init64(t *kernel.Task, in *kernel.Mem, ops *FenceOps, lock *kern
 
 func (f *Fence) init(t *kernel.Task, in *kernel.Mem, ops *FenceOps, lock *kernel.Spinlock, timeline string, context, seqno uint64) {
 	*f = Fence{Context: context, Seqno: seqno, Timeline: timeline, ops: ops, mem: in, refs: 1}
-	t.Own(&f.obj, "fence", f.String())
-	t.Own(&f.kref, "kref", f.String()+".refcount")
+	t.OwnIn(&f.obj, in, "fence", f.String())
+	t.OwnIn(&f.kref, in, "kref", f.String()+".refcount")
 	f.lock.init(t, lock, ops.DriverName(f))
 }
 

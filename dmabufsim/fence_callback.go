@@ -27,7 +27,7 @@ func (f *Fence) AddCallback(t *kernel.Task, cb *FenceCB, fn FenceFunc) kernel.Er
 		t.Warn("dma_fence_add_callback: no fence, or no function")
 		return kernel.EINVAL
 	}
-	t.Check(cb.In)
+	t.Access(cb.In)
 	if cb.linked {
 		t.Fail(sim.Misuse, "dma_fence_add_callback: list_add corruption: the node of a callback of %s is added to %s (%s)", cb.fence, f, t.Task)
 	}
@@ -71,7 +71,7 @@ func (f *signaledOrUnlocked) Owners(*sim.Task) []*sim.Task {
 // RemoveCallback is dma_fence_remove_callback: true if the callback has not run and will
 // not. When it returns, a callback that was running has ended.
 func (f *Fence) RemoveCallback(t *kernel.Task, cb *FenceCB) bool {
-	t.Check(cb.In)
+	t.Access(cb.In)
 	if cb.fence != f {
 		t.Fail(sim.Misuse, "dma_fence_remove_callback: the callback was never added to %s (%s)", f, t.Task)
 	}

@@ -100,7 +100,7 @@ func (f *Fence) signalLocked(t *kernel.Task, at Ktime) bool {
 	}
 	f.time, f.stamped = at, true
 	for _, cb := range cbs {
-		t.Check(cb.In)
+		t.Access(cb.In)
 		cb.linked = false
 		f.hold(t)
 		cb.fn(t, f, cb)

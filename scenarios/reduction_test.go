@@ -45,7 +45,7 @@ func TestReductionLosesNothing(t *testing.T) {
 						r := m.Run(s, c.Program())
 						require.Nil(t, r.Failure)
 						h := traces.Of(m)
-						require.Contains(t, known, h, "a trace that dpor did not run: %s", r.Schedule)
+						require.Contains(t, known, h, "a trace that dpor did not run: %s", r.Schedule())
 						seen[h] = true
 						s.Done(r)
 					}

@@ -108,7 +108,7 @@ func ExampleMachine_Rows() {
 		}
 	})
 	fmt.Println(r.Failure)
-	fmt.Println("schedule:", r.Schedule)
+	fmt.Println("schedule:", r.Schedule())
 	for _, row := range m.Rows() {
 		if row.Phase == sim.PhaseExplore && row.Obj != nil {
 			fmt.Printf("%d %s: %s %s; %s\n", row.Step, row.Task, row.Verb, m.ObjectName(row.Obj), row.Text)
@@ -212,7 +212,7 @@ func ExampleTask_Choose() {
 		})
 		t.Explore()
 	})
-	fmt.Println("schedule:", r.Schedule)
+	fmt.Println("schedule:", r.Schedule())
 	// Output:
 	// allocation 0 failed
 	// schedule: ?0=1

@@ -52,7 +52,8 @@ type Machine struct {
 	touched  []Access
 	rows     []Row
 	hash     uint64
-	schedule Schedule
+	switched []switched
+	chosen   []Chosen
 	failure  *Failure
 	warning  *Failure
 	audits   []func() *Failure
@@ -74,13 +75,33 @@ type Result struct {
 	// Branching counts the explored operations at which more than one task was
 	// enabled.
 	Branching int
-	// Schedule names the run: where it departed from the default rule.
-	Schedule Schedule
 	// Hash is equal for equal sequences of events.
 	Hash uint64
 	// Abandoned is set if the strategy gave the run up, see Point.Abandon. It says
 	// nothing about the program then.
 	Abandoned bool
+
+	m *Machine
+}
+
+// Schedule names the run: where it departed from the default rule. It is made when it is
+// asked for, which most runs never are.
+func (r *Result) Schedule() Schedule {
+	s := Schedule{Choices: append([]Chosen(nil), r.m.chosen...)}
+	for _, w := range r.m.switched {
+		s.Switches = append(s.Switches, Switch{Step: w.step, Task: w.task.ID(), Preemption: w.preemption})
+	}
+	return s
+}
+
+// Switches counts the departures from the default rule.
+func (r *Result) Switches() int { return len(r.m.switched) }
+
+// switched is a departure from the default rule, as the run keeps it.
+type switched struct {
+	task       *Task
+	step       int
+	preemption bool
 }
 
 // NewMachine returns a machine with no program. Close it when it is not needed
@@ -165,7 +186,7 @@ func (m *Machine) Run(s Strategy, body func(*Task)) *Result {
 		m.failure.addChains()
 	}
 	finished = true
-	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Schedule: m.schedule, Hash: m.hash, Abandoned: m.abandoned}
+	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Hash: m.hash, Abandoned: m.abandoned, m: m}
 	return &m.result
 }
 
@@ -194,7 +215,7 @@ func (m *Machine) reset(s Strategy) {
 	m.draws, m.drawing = m.draws[:0], false
 	m.phase, m.now, m.dead, m.hash = PhaseSetup, 0, false, 0
 	m.steps, m.quiet, m.choices, m.branching = 0, 0, 0, 0
-	m.schedule = Schedule{Switches: make([]Switch, 0, len(m.schedule.Switches)+8)} // the last one is others' to keep
+	m.switched, m.chosen = m.switched[:0], m.chosen[:0]
 	m.failure, m.warning, m.abandoned = nil, nil, false
 	m.point = Point{m: m}
 	if m.StepLimit == 0 {
@@ -305,7 +326,7 @@ func (m *Machine) next(cur *Task) *Task {
 		return nil
 	}
 	if t != p.Default() {
-		m.schedule.Switches = append(m.schedule.Switches, Switch{Step: m.steps, Task: t.ID(), Preemption: p.CurrentEnabled})
+		m.switched = append(m.switched, switched{t, m.steps, p.CurrentEnabled})
 	}
 	return t
 }

@@ -221,7 +221,7 @@ func TestOnlyExploreIsExplored(t *testing.T) {
 	require.Equal(t, 3, r.Steps, "early, start and work")
 	require.Equal(t, 3, s.next)
 	require.Equal(t, 1, s.choose)
-	require.Equal(t, "?0=2", r.Schedule.String())
+	require.Equal(t, "?0=2", r.Schedule().String())
 }
 
 // TestGoexitDoesNotHang: t.Fatal in a task must end the test.
@@ -323,7 +323,7 @@ func TestTracingChangesNothing(t *testing.T) {
 	for range 1000 {
 		ra, rb := a.Run(wa, crossed), b.Run(wb, crossed)
 		require.Equal(t, ra.Hash, rb.Hash)
-		require.Equal(t, ra.Schedule, rb.Schedule)
+		require.Equal(t, ra.Schedule(), rb.Schedule())
 		require.Equal(t, ra.Failure == nil, rb.Failure == nil)
 		require.NotEmpty(t, b.Rows())
 		require.Empty(t, a.Rows())

@@ -239,7 +239,7 @@ func (t *Task) Choose(n int, what string) int {
 			t.Fail(Misuse, "the strategy chose %d of %d values of %q", v, n, what)
 		}
 		if v != 0 {
-			m.schedule.Choices = append(m.schedule.Choices, Chosen{m.choices, v})
+			m.chosen = append(m.chosen, Chosen{m.choices, v})
 		}
 		m.choices++
 	}

@@ -35,8 +35,8 @@ func (m *Machine) trace(t *Task) {
 	if t.labelled {
 		r.Label, r.Text, t.labelled = t.label, t.text, false
 	}
-	if n := len(m.schedule.Switches); n > 0 && m.schedule.Switches[n-1].Step == m.steps && m.phase == PhaseExplore {
-		r.Switched, r.Preempted = true, m.schedule.Switches[n-1].Preemption
+	if n := len(m.switched); n > 0 && m.switched[n-1].step == m.steps && m.phase == PhaseExplore {
+		r.Switched, r.Preempted = true, m.switched[n-1].preemption
 	}
 	m.rows = append(m.rows, r)
 }

@@ -72,7 +72,7 @@ func repeat(m *sim.Machine, c scenarios.Case, recorded sim.Replay, follow bool) 
 	m.Trace(true)
 	s := explore.NewReplay(recorded.Schedule)
 	r := m.Run(s, body)
-	f := &explore.Found{Failure: r.Failure, Schedule: r.Schedule.Clone(), Hash: r.Hash, Fingerprint: now, Machine: m, Steps: r.Steps}
+	f := &explore.Found{Failure: r.Failure, Schedule: r.Schedule(), Hash: r.Hash, Fingerprint: now, Machine: m, Steps: r.Steps}
 	if f.Failure == nil && r.Branching == 0 {
 		// The one finding of an exploration that is not in a run itself.
 		f.Failure = &sim.Failure{Kind: sim.NoSchedulingPoints,

@@ -234,7 +234,7 @@ func (c *checking) replay(text string) string {
 	m.Trace(true)
 	s := NewReplay(schedule)
 	r := m.Run(s, c.body)
-	f.Failure, f.Schedule, f.Hash, f.Steps = r.Failure, r.Schedule.Clone(), r.Hash, r.Steps
+	f.Failure, f.Schedule, f.Hash, f.Steps = r.Failure, r.Schedule(), r.Hash, r.Steps
 	if f.Failure == nil && r.Branching == 0 {
 		f.Failure = &sim.Failure{Kind: sim.NoSchedulingPoints, Message: "at no point of this run could more than one task run"}
 	}

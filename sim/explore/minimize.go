@@ -17,8 +17,8 @@ func Minimize(m *sim.Machine, body func(*sim.Task), s sim.Schedule, kind sim.Kin
 			r := m.Run(NewReplay(without(best, i)), body)
 			// The run's own schedule is taken, not the one that was asked for:
 			// entries that were not possible are gone from it.
-			if r.Failure != nil && r.Failure.Kind == kind && smaller(r.Schedule, best) {
-				best, improved = r.Schedule.Clone(), true
+			if r.Failure != nil && r.Failure.Kind == kind && smaller(r.Schedule(), best) {
+				best, improved = r.Schedule(), true
 				i--
 			}
 		}
@@ -37,7 +37,7 @@ func search(m *sim.Machine, body func(*sim.Task), max int, kind sim.Kind, budget
 	for ; budget > 0; budget-- {
 		r := m.Run(s, body)
 		if r.Failure != nil && r.Failure.Kind == kind {
-			return r.Schedule.Clone(), true
+			return r.Schedule(), true
 		}
 		if !s.Done(r) {
 			break

@@ -90,7 +90,7 @@ func (w *Twice) Done(r *sim.Result) bool {
 	}
 	if w.replay == nil {
 		w.first, w.told = *r, accountOf(w.m, r)
-		w.replay = NewReplay(r.Schedule)
+		w.replay = NewReplay(r.Schedule())
 		return true
 	}
 	w.replay = nil

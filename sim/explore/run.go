@@ -132,7 +132,7 @@ func nothingToExplore(m *sim.Machine, body func(*sim.Task)) *Found {
 	m.Trace(true)
 	r := m.Run(sim.Default{}, body)
 	f := &sim.Failure{Kind: sim.NoSchedulingPoints, Message: "at no point could more than one task run: there is nothing to explore"}
-	return &Found{Failure: f, Schedule: r.Schedule, Hash: r.Hash, Fingerprint: sim.Fingerprint(r.Hash), Execution: 1, Machine: m, Steps: r.Steps}
+	return &Found{Failure: f, Schedule: r.Schedule(), Hash: r.Hash, Fingerprint: sim.Fingerprint(r.Hash), Execution: 1, Machine: m, Steps: r.Steps}
 }
 
 // confirm runs a failure again, makes it smaller, and records it.
@@ -140,12 +140,12 @@ func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int,
 	if r.Failure.ByStrategy {
 		return byStrategy(m, body, *r, execution)
 	}
-	first, told := *r, accountOf(m, r)
-	again := *m.Run(NewReplay(first.Schedule), body)
+	first, schedule, told := *r, r.Schedule(), accountOf(m, r)
+	again := *m.Run(NewReplay(schedule), body)
 	f := &Found{Execution: execution, Machine: m}
 	if again.Hash != first.Hash || again.Failure == nil || again.Failure.Kind != first.Failure.Kind {
 		f.Failure = nondeterminism(told, accountOf(m, &again))
-		f.Schedule, f.Hash, f.Steps = first.Schedule, first.Hash, first.Steps
+		f.Schedule, f.Hash, f.Steps = schedule, first.Hash, first.Steps
 		m.Hide(nil)
 		f.Fingerprint = FingerprintOf(m, body)
 		return f
@@ -155,11 +155,11 @@ func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int,
 	if budget == 0 {
 		budget = DefaultMinimizeRuns
 	}
-	s := Minimize(m, body, first.Schedule, first.Failure.Kind, budget)
+	s := Minimize(m, body, schedule, first.Failure.Kind, budget)
 	f.Fingerprint = FingerprintOf(m, body)
 	m.Trace(true)
 	last := m.Run(NewReplay(s), body)
-	f.Failure, f.Schedule, f.Hash, f.Steps = last.Failure, last.Schedule.Clone(), last.Hash, last.Steps
+	f.Failure, f.Schedule, f.Hash, f.Steps = last.Failure, last.Schedule(), last.Hash, last.Steps
 	if f.Failure == nil {
 		f.Failure = nondeterminism(told, accountOf(m, last))
 	}
@@ -170,10 +170,10 @@ func confirm(m *sim.Machine, body func(*sim.Task), r *sim.Result, execution int,
 // followed by whatever the default rule makes of it.
 func byStrategy(m *sim.Machine, body func(*sim.Task), r sim.Result, execution int) *Found {
 	m.Hide(nil)
-	f := &Found{Failure: r.Failure, Schedule: r.Schedule, Hash: r.Hash, Steps: r.Steps, Execution: execution, Machine: m}
+	f := &Found{Failure: r.Failure, Schedule: r.Schedule(), Hash: r.Hash, Steps: r.Steps, Execution: execution, Machine: m}
 	f.Fingerprint = FingerprintOf(m, body)
 	m.Trace(true)
-	m.Run(NewReplay(r.Schedule), body)
+	m.Run(NewReplay(f.Schedule), body)
 	return f
 }
 

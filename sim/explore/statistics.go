@@ -14,7 +14,7 @@ type Recorded struct {
 // Done keeps the schedule of the run.
 func (w *Recorded) Done(r *sim.Result) bool {
 	if !r.Abandoned {
-		w.Schedules = append(w.Schedules, r.Schedule.Clone())
+		w.Schedules = append(w.Schedules, r.Schedule())
 		if w.Keep > 0 && len(w.Schedules) > w.Keep {
 			w.Schedules = w.Schedules[1:]
 		}
@@ -45,6 +45,6 @@ func (w *Counted) Done(r *sim.Result) bool {
 	w.Steps += r.Steps
 	w.Longest = max(w.Longest, r.Steps)
 	w.Decisions += r.Branching
-	w.Switches += len(r.Schedule.Switches)
+	w.Switches += r.Switches()
 	return w.Strategy.Done(r)
 }

@@ -125,7 +125,7 @@ func TestDrawFaults(t *testing.T) {
 					continue
 				}
 				got[said] = true
-				schedule, hash, first := r.Schedule, r.Hash, said
+				schedule, hash, first := r.Schedule(), r.Hash, said
 				if !s.Done(r) {
 					break
 				}

@@ -20,7 +20,7 @@ func everywhere(t *testing.T, kind sim.Kind, message string, body func(k *Task))
 	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
 	for more := true; more; {
 		r := m.Run(s, on.Body(body))
-		require.NotNil(t, r.Failure, "schedule %s passes", r.Schedule)
+		require.NotNil(t, r.Failure, "schedule %s passes", r.Schedule())
 		require.Equal(t, kind, r.Failure.Kind, r.Failure.Message)
 		require.Contains(t, r.Failure.Message, message)
 		more = s.Done(r)
@@ -170,7 +170,7 @@ func TestLockdepInterleaved(t *testing.T) {
 	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
 	for more := true; more; {
 		r := m.Run(s, on.Body(tasks(false)))
-		require.NotNil(t, r.Failure, "schedule %s passes", r.Schedule)
+		require.NotNil(t, r.Failure, "schedule %s passes", r.Schedule())
 		kinds[r.Failure.Kind]++
 		more = s.Done(r)
 	}

@@ -167,6 +167,18 @@ func (at moment) tell(m *Mem, what string) []string {
 // meant by.
 func (t *Task) misuse(format string, args ...any) { t.Fail(sim.Misuse, format, args...) }
 
+// Access is Use as part of the operation that was granted last.
+func (t *Task) Access(m *Mem) {
+	if m != nil && m.state != static {
+		t.Touch(&m.life, sim.Read)
+	}
+	t.Check(m)
+}
+
+// OwnIn is Own for an object that is part of in, which may be nil: the free of in conflicts
+// with all that is done to it.
+func (t *Task) OwnIn(o *sim.Object, in *Mem, typ, name string) { t.own(o, in, typ, name) }
+
 // own initialises a visible object as part of in, which may be nil.
 func (t *Task) own(o *sim.Object, in *Mem, typ, name string) {
 	t.Own(o, typ, name)

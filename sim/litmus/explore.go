@@ -79,7 +79,7 @@ func Explore(ctx context.Context, p *Program, s explore.Strategy, opt Options) *
 	p.each(func(int, Op) { events++ })
 	e.m.StepLimit = max(sim.DefaultStepLimit, events) // no program of this language runs on for ever
 	begin := time.Now()
-	var dead, failed *sim.Result
+	var dead, failed *Finding
 	for runs := 1; ; runs++ {
 		r := e.m.Run(s, e.body)
 		switch {
@@ -91,11 +91,11 @@ func Explore(ctx context.Context, p *Program, s explore.Strategy, opt Options) *
 		case r.Failure.Kind.Hangs():
 			e.Executions++
 			if e.Deadlocks++; dead == nil {
-				dead = clone(r)
+				dead = keep(r)
 			}
 		default:
 			e.Executions++
-			failed = clone(r)
+			failed = keep(r)
 		}
 		if failed != nil {
 			break
@@ -125,12 +125,8 @@ type exploration struct {
 	key    []byte
 }
 
-// clone keeps what the next run would overwrite.
-func clone(r *sim.Result) *sim.Result {
-	c := *r
-	c.Schedule = r.Schedule.Clone()
-	return &c
-}
+// keep notes what the next run would overwrite.
+func keep(r *sim.Result) *Finding { return &Finding{Failure: r.Failure, Schedule: r.Schedule()} }
 
 func (e *exploration) count() {
 	e.key = e.key[:0]
@@ -146,7 +142,7 @@ func (e *exploration) count() {
 }
 
 // find makes the schedule of a run smaller and repeats it.
-func (e *exploration) find(r *sim.Result) *Finding {
+func (e *exploration) find(r *Finding) *Finding {
 	if r == nil {
 		return nil
 	}
@@ -156,9 +152,9 @@ func (e *exploration) find(r *sim.Result) *Finding {
 	s := explore.Minimize(m, e.body, r.Schedule, r.Failure.Kind, explore.DefaultMinimizeRuns)
 	again := m.Run(explore.NewReplay(s), e.body)
 	if again.Failure == nil || again.Failure.Kind != r.Failure.Kind {
-		return &Finding{Failure: r.Failure, Schedule: r.Schedule} // the failure is the strategy's own
+		return r // the failure is the strategy's own
 	}
-	f := &Finding{Failure: again.Failure, Schedule: again.Schedule.Clone()}
+	f := &Finding{Failure: again.Failure, Schedule: again.Schedule()}
 	next := make([]int, len(e.p.Tasks))
 	visible := func(task int) (Op, bool) {
 		for ; next[task] < len(e.p.Tasks[task]); next[task]++ {

@@ -30,7 +30,7 @@ func follow(t *testing.T, name string, body func(*sim.Task), schedule string) In
 	t.Cleanup(m.Close)
 	m.Trace(true)
 	r := m.Run(explore.NewReplay(s), body)
-	return input(name, &explore.Found{Failure: r.Failure, Schedule: r.Schedule, Hash: r.Hash, Machine: m, Steps: r.Steps})
+	return input(name, &explore.Found{Failure: r.Failure, Schedule: r.Schedule(), Hash: r.Hash, Machine: m, Steps: r.Steps})
 }
 
 // find explores a program whose failure is not that of a run.

@@ -163,8 +163,8 @@ func TestAnyProgram(t *testing.T) {
 		defer m.Close()
 		m.Trace(true)
 		r := m.Run(explore.NewRandom(rapid.Uint64().Draw(t, "seed")), body)
-		in := Input{Scenario: "any", Design: "any", Command: "replay", Replay: r.Schedule.String(),
-			Found: &explore.Found{Failure: r.Failure, Schedule: r.Schedule, Hash: r.Hash, Machine: m, Steps: r.Steps}}
+		in := Input{Scenario: "any", Design: "any", Command: "replay", Replay: r.Schedule().String(),
+			Found: &explore.Found{Failure: r.Failure, Schedule: r.Schedule(), Hash: r.Hash, Machine: m, Steps: r.Steps}}
 		checkLines(t, in)
 		lines := text(in)
 		if r.Failure != nil {

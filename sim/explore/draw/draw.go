@@ -101,7 +101,7 @@ func Fail(rt *rapid.T, r *sim.Result) {
 	if r.Failure == nil {
 		return
 	}
-	schedule := r.Schedule.String()
+	schedule := r.Schedule().String()
 	if schedule == "" {
 		schedule = "the default one"
 	}

@@ -59,7 +59,7 @@ func shrunk(t *testing.T, seed int, prop func(rt *rapid.T) *sim.Result, fail fun
 	rapid.Check(rec, func(rt *rapid.T) {
 		r := prop(rt)
 		if r.Failure != nil {
-			last = found{r.Failure.Kind, r.Schedule.Clone()}
+			last = found{r.Failure.Kind, r.Schedule()}
 			if first.kind == "" {
 				first = last
 			}

@@ -1,0 +1,24 @@
+// Package realpath moves bytes between real buffers and a real file through a real ring:
+// sealed memfds, registered as fixed buffers, with udmabufs over them where the host has
+// them, READ_FIXED and WRITE_FIXED with O_DIRECT. It is what a model is compared with.
+//
+// # How Linux does it
+//
+// See the packages udmabuf and realring. A file system passes direct I/O on to the block
+// layer, which wants offsets and lengths in logical blocks; some file systems do without,
+// and then answer as buffered I/O does.
+//
+// # How we do it
+//
+// A Store is a file in a temporary folder whose name is removed as soon as it is open, so
+// that nothing is left behind by whatever end of the process. It is written once all over, so
+// that no later write needs room on the disk. What the file system does with direct I/O is
+// tried out, not assumed. A Path is a ring, a store and buffers in the slots of the ring's
+// table; it transfers and moves. A Machine runs the workloads of package workload.
+//
+// What is missing is in Notes, in sentences, and everything else still runs.
+//
+// # Left out
+//
+// Block devices as the store, hugetlb memfds, pending fences (they need vgem or a driver).
+package realpath

@@ -1,0 +1,63 @@
+//go:build linux
+
+package realpath
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"dmasim/uringsim/realring"
+	"dmasim/uringsim/workload"
+)
+
+// needRing skips where there is no io_uring, saying why.
+func needRing(t testing.TB) {
+	t.Helper()
+	r, err := realring.Setup(realring.Options{Entries: 1})
+	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES} {
+		if errors.Is(err, missing) {
+			t.Skip(err)
+		}
+	}
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+}
+
+// scale is DMASIM_REAL, or 1: how many times as many workloads run.
+func scale(t testing.TB) int {
+	t.Helper()
+	s := os.Getenv("DMASIM_REAL")
+	if s == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err, "DMASIM_REAL is the number of times as many workloads")
+	return n
+}
+
+// runText runs a workload that is written down, and checks it.
+func runText(t *testing.T, text string) (*workload.Outcome, error) {
+	t.Helper()
+	w, err := workload.Parse(text)
+	require.NoError(t, err)
+	require.Equal(t, strings.Count(text, "\n"), strings.Count(w.String(), "\n"))
+	out, traits, err := Run(w, Options{Dir: t.TempDir()})
+	if err != nil {
+		return nil, err
+	}
+	return out, workload.Check(w, traits, out)
+}
+
+// openFds counts the open descriptors of the process.
+func openFds(t testing.TB) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(names) - 1
+}
