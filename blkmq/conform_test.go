@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/kernel"
@@ -404,17 +405,17 @@ var _ = conform(cases{
 		})
 		sometimes(t, sim.Bug, "late", func(k *kernel.Task) { // without the wait, one may be on its way
 			d := newDisk(k, 2)
-			quiet := false
+			quiet := simtest.NewVar(k, false)
 			d.driver.queue = func(k *kernel.Task, _ *Request) {
 				k.Step(sim.Op{Verb: "doorbell"})
-				if quiet {
+				if quiet.Get(k) {
 					k.BUG("late")
 				}
 			}
 			k.Go("submitter", func(k *kernel.Task) { d.SubmitBio(k, d.bio()) })
 			k.Go("quiescer", func(k *kernel.Task) {
 				d.QuiesceNowait(k)
-				quiet = true
+				quiet.Set(k, true)
 			})
 			k.Explore()
 			d.driver.finish(k)

@@ -11,7 +11,8 @@ type Fops struct{ Queue *Queue }
 
 // Open returns a file of the device.
 func (q *Queue) Open(flags uint32) *iter.File {
-	return &iter.File{Name: "/dev/" + q.Name, Flags: flags, Ops: Fops{q}}
+	return &iter.File{Name: "/dev/" + q.Name, Flags: flags, Ops: Fops{q},
+		Mode: iter.FMODE_READ | iter.FMODE_WRITE | iter.FMODE_NOWAIT | iter.FMODE_CAN_ATOMIC_WRITE}
 }
 
 // DmaMap is the file operation dma_map (BDEV-1): a token for the dma-buf on this

@@ -1,6 +1,9 @@
 package blkmq
 
-import "dmasim/sim/kernel"
+import (
+	"dmasim/iter"
+	"dmasim/sim/kernel"
+)
 
 // polls is blk_mq_can_poll.
 func (q *Queue) polls() bool {
@@ -26,4 +29,13 @@ func (b *Bio) Poll(t *kernel.Task) int {
 	n := q.Ops.(Poller).Poll(t, h)
 	q.exit(t, 1)
 	return n
+}
+
+// Iopoll is the file operation iopoll (iocb_bio_iopoll): polls for the bio of a kiocb.
+func (f Fops) Iopoll(t *kernel.Task, k *iter.Kiocb) int {
+	b, _ := k.Private.(*Bio)
+	if b == nil {
+		return 0
+	}
+	return b.Poll(t)
 }

@@ -11,7 +11,7 @@ func (b *BufferObject) Move(t *kernel.Task, to Placement) kernel.Errno {
 	t.At("", "dma_resv_lock()")
 	ctx := b.lock(t)
 	if b.gpu.Wait == BackingOff {
-		b.settle(t, ctx)
+		b.settle(t)
 	}
 	err := b.moveTo(t, to)
 	t.At("", "dma_resv_unlock()")
@@ -29,9 +29,10 @@ func (b *BufferObject) Validate(t *kernel.Task, to Placement) kernel.Errno {
 	return b.moveTo(t, to)
 }
 
-// lock takes the reservation lock as the policy says.
+// lock takes the reservation lock as the policy says. Who drops it to wait takes it anew, and
+// has no transaction that could go on.
 func (b *BufferObject) lock(t *kernel.Task) *kernel.AcquireCtx {
-	if !b.gpu.Context {
+	if !b.gpu.Context || b.gpu.Wait == BackingOff {
 		b.Buf.Resv.Lock(t, nil)
 		return nil
 	}
@@ -52,7 +53,7 @@ func (b *BufferObject) unlock(t *kernel.Task, ctx *kernel.AcquireCtx) {
 
 // settle tells the importers and lets go of the lock to wait, until there is nothing to wait
 // for. The lock is held before and after.
-func (b *BufferObject) settle(t *kernel.Task, ctx *kernel.AcquireCtx) {
+func (b *BufferObject) settle(t *kernel.Task) {
 	for {
 		t.Say("", "dma_buf_move_notify()")
 		b.Buf.MoveNotify(t)
@@ -95,9 +96,19 @@ func (b *BufferObject) moveTo(t *kernel.Task, to Placement) kernel.Errno {
 	// From here on the importers have promised not to touch the old pages.
 	hw.Fence(t.Task, old)
 	b.copy(t, "move: copy", fresh, old)
-	b.place, b.pages, b.contents = to, fresh, fresh
+	b.settled(t, to, fresh)
+	b.contents = fresh
 	g.leave(t, old)
 	return kernel.OK
+}
+
+// settled notes where the buffer is from now on, which the manager looks at without the
+// reservation lock.
+func (b *BufferObject) settled(t *kernel.Task, to Placement, pages []*hw.Page) {
+	if b.place != to {
+		t.Touch(&b.gpu.lock, sim.Write)
+	}
+	b.place, b.pages = to, pages
 }
 
 // copy copies the contents. No queue of the device's own may be running on the old pages.
@@ -133,7 +144,7 @@ func (b *BufferObject) pipeline(t *kernel.Task, fresh []*hw.Page, to Placement) 
 	f.Init(t, &f.Mem, "gpu", b.context, b.seqno)
 	t.At("", "add copy fence, KERNEL")
 	b.Buf.Resv.AddFence(t, &f.Fence, UsageKernel)
-	b.place, b.pages = to, fresh
+	b.settled(t, to, fresh)
 	t.Kthread("gpu copy", sim.Op{Verb: "job"}, func(t *kernel.Task) {
 		waitAll(t, after)
 		hw.Fence(t.Task, old)

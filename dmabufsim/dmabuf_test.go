@@ -163,6 +163,7 @@ var bufferCases = []conformanceCase{
 				a, _ := w.buf.Attach(k, w.dev)
 				k.Go("importer", func(k *kernel.Task) {
 					sgt, _ := a.MapUnlocked(k, hw.Bidirectional)
+					k.Touch(&f.obj, sim.Read)
 					say("signalled %v", f.Signaled())
 					a.UnmapUnlocked(k, sgt, hw.Bidirectional)
 				})

@@ -12,10 +12,32 @@
 //
 // # How the model does it
 //
-// The same, under the same names. [Moving] is the exporter: it moves its buffer under the
-// lock, or in a job of its own behind a KERNEL fence. The contract of the two stages after move_notify
+// The same, under the same names. The contract of the two stages after move_notify
 // is checked by the hardware underneath: once the exporter has waited for the
-// fences, a DMA to the old pages is stale.
+// fences, a DMA to the old pages is stale. An importer that has been told and never unmaps is
+// found at the end of a run, or when asked for: see [Bus.Overdue].
+//
+// What versions differ in follows the profile. Up to 6.12 an attachment where one side is
+// dynamic and the other is not is pinned and mapped at attach, and keeps that one table; later
+// the map call does it.
+//
+// # Exporters
+//
+// A design that takes moves badly fails only with an exporter that does what drivers do:
+//
+//	GPU, BufferObject  a memory manager, as TTM: eviction, restore, migration inside
+//	                   map_dma_buf, jobs and their timeouts, delayed delete
+//	UserQueue          queues that are preempted and restored, as those of amdkfd
+//	Moving             the same buffer with a call for each way to move
+//	Freezing           stops wherever a test wants it to
+//	Revoking           takes its memory away for good, as vfio
+//	PinningAtAttach    never moves what somebody is attached to, as i915
+//	Odd                tables of any shape
+//	udmabuf            pages of memfds, which never move
+//
+// What drivers differ in, and what discussions leave open, is in a [Policy]; [Presets] has names
+// for the known kinds. Old pages can go to another owner, stay unused, or come back.
+// [RDMA] is an importer that is right, for two on one buffer.
 //
 // Taking the lock of a fence, what is done under it, and giving it up are one operation as
 // long as no callback, and no op of the driver, has operations of its own. So a signal is
@@ -36,8 +58,10 @@
 //
 // # Left out
 //
-// Static importers and pinning; CPU access and mmap; poll and sync_file; the collection of
+// Poll and sync_file; caches, and so what begin and end of CPU access do besides waiting; page
+// tables of mappings of the CPU, which look up the page each time; the collection of
 // signalled nodes while a chain of fences is walked. Taking and dropping a reference of a fence
-// are no scheduling points; taking one from a list that is not locked is. The release of a buffer
-// after its last put runs in a task of its own, as a deferred fput does.
+// are no scheduling points; taking one from a list that is not locked is. The copy of a move is
+// one operation. Jobs of a device run in any order that their fences allow, not one after the
+// other.
 package dmabufsim

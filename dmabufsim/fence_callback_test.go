@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/kernel"
 )
@@ -70,13 +71,17 @@ var callbackCases = []conformanceCase{
 		// Added while others' callbacks run: there is no need to wait for the lock.
 		out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
 			f := newFence(k, 1, 1)
-			running := false
-			f.AddCallback(k, &FenceCB{}, func(k *kernel.Task, _ *Fence, _ *FenceCB) { running = true; step(k); running = false })
+			running := simtest.NewVar(k, false)
+			f.AddCallback(k, &FenceCB{}, func(k *kernel.Task, _ *Fence, _ *FenceCB) {
+				running.Set(k, true)
+				step(k)
+				running.Set(k, false)
+			})
 			k.Interrupt("signaller", func(k *kernel.Task) { f.Signal(k) })
 			k.Go("late", func(k *kernel.Task) {
 				ran := false
 				err := f.AddCallback(k, &FenceCB{}, func(*kernel.Task, *Fence, *FenceCB) { ran = true })
-				say("%v %v", err, running)
+				say("%v %v", err, running.Get(k))
 				require.Equal(t, err == kernel.ENOENT, f.Signaled() && !ran)
 			})
 			k.Explore()
@@ -317,6 +322,26 @@ func TestContainers(t *testing.T) {
 	})
 }
 
+// A chain whose number does not grow is a timeline of its own, and its number does not fall.
+func TestFenceChainNumbers(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		chain := func(prev *Fence, seqno uint64) *FenceChain {
+			return NewFenceChain(k, prev, &newFence(k, 1, 1).Fence, seqno)
+		}
+		first := chain(nil, 5)
+		second := chain(&first.Fence, 3)
+		require.EqualValues(t, 5, second.Seqno)
+		require.NotEqual(t, first.Context, second.Context)
+		third := chain(&second.Fence, 6)
+		require.EqualValues(t, 6, third.Seqno)
+		require.Equal(t, second.Context, third.Context)
+		other := chain(&newFence(k, 2, 9).Fence, 3)
+		require.EqualValues(t, 3, other.Seqno, "the number of what is no chain does not count")
+		third.Put(k)
+		other.Put(k)
+	})
+}
+
 func count(bs ...bool) (n int) {
 	for _, b := range bs {
 		if b {
@@ -324,4 +349,52 @@ func count(bs ...bool) (n int) {
 		}
 	}
 	return n
+}
+
+// The error of an array is that of the fence whose callback came first.
+func TestFenceArrayTakesTheFirstError(t *testing.T) {
+	out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+		a, b := newFence(k, 1, 1), newFence(k, 2, 1)
+		arr := NewFenceArray(k, []*Fence{a.Get(k), b.Get(k)}, 9, 1, false)
+		arr.EnableSwSignaling(k)
+		k.Interrupt("a", func(k *kernel.Task) { a.SetError(k, kernel.EIO); a.Signal(k) })
+		k.Interrupt("b", func(k *kernel.Task) { b.SetError(k, kernel.ENOMEM); b.Signal(k) })
+		k.Explore()
+		say("%d", arr.GetStatus(k))
+		arr.Put(k)
+		a.Put(k)
+		b.Put(k)
+	})
+	require.Equal(t, set("-5", "-12"), out)
+}
+
+// Whoever asks an array asks its fences, until the callbacks do the counting.
+func TestFenceArrayAsksUntilEnabled(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+			done := simtest.NewVar(k, false)
+			a := newFenceOf(k, FenceOps{Signaled: func(k *kernel.Task, _ *Fence) bool { return done.Get(k) }}, nil)
+			arr := NewFenceArray(k, []*Fence{a.Get(k)}, 9, 1, false)
+			enable := func() {
+				k.Go("enabler", func(k *kernel.Task) { arr.EnableSwSignaling(k) })
+			}
+			if first {
+				enable()
+			}
+			k.Go("asker", func(k *kernel.Task) {
+				step(k)
+				done.Set(k, true)
+				say("%v", arr.IsSignaled(k))
+			})
+			if !first {
+				enable()
+			}
+			k.Explore()
+			arr.Signal(k)
+			a.Signal(k)
+			arr.Put(k)
+			a.Put(k)
+		})
+		require.Equal(t, set("true", "false"), out)
+	}
 }

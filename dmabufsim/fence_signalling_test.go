@@ -226,6 +226,29 @@ func TestFenceLockOrder(t *testing.T) {
 	passes(t, with(false))
 }
 
+// So is the lock in dma_fence_add_callback.
+func TestAddCallbackLockOrder(t *testing.T) {
+	with := func(held bool) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			var ring kernel.Spinlock
+			ring.Init(k, nil, "ring lock")
+			f, g := newFence(k, 1, 1), newFence(k, 1, 2)
+			f.AddCallback(k, &FenceCB{}, func(k *kernel.Task, _ *Fence, _ *FenceCB) { ring.Lock(k); ring.Unlock(k) })
+			f.Signal(k)
+			flags := ring.LockIrqsave(k)
+			if held {
+				g.AddCallback(k, &FenceCB{}, func(*kernel.Task, *Fence, *FenceCB) {})
+			}
+			ring.UnlockIrqrestore(k, flags)
+			g.Signal(k)
+			f.Put(k)
+			g.Put(k)
+		}
+	}
+	fails(t, kernel.LockOrder, "ring lock -> test fence lock", with(true))
+	passes(t, with(false))
+}
+
 // Reclaim may wait for any fence that was published before: with one that depends on the
 // allocation there is a deadlock in the runs that have memory pressure.
 func TestReclaimWaitsForFences(t *testing.T) {

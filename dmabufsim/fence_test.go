@@ -418,3 +418,19 @@ func TestFenceRelease(t *testing.T) {
 		newFenceOf(k, FenceOps{Release: func(k *kernel.Task, f *Fence) { k.SynchronizeRCU() }}, nil).Put(k)
 	})
 }
+
+// dma_fence_get_status signals a fence that the driver says is done, for others to see.
+func TestGetStatusSignals(t *testing.T) {
+	out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+		f := newFenceOf(k, FenceOps{Signaled: func(*kernel.Task, *Fence) bool { return true }}, nil)
+		k.Go("asker", func(k *kernel.Task) { f.GetStatus(k) })
+		k.Go("other", func(k *kernel.Task) {
+			step(k)
+			k.Touch(&f.obj, sim.Read)
+			say("%v", f.Signaled())
+		})
+		k.Explore()
+		f.Put(k)
+	})
+	require.Equal(t, set("true", "false"), out)
+}

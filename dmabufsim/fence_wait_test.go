@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/kernel"
 )
@@ -162,8 +163,7 @@ var waitCases = []conformanceCase{
 		waiting := func(wait func(k *kernel.Task, f *Fence)) func(k *kernel.Task) {
 			return func(k *kernel.Task) {
 				f := newFence(k, 1, 1)
-				var x kernel.Field[int]
-				x.Init(nil, 0)
+				x := simtest.NewVar(k, 0)
 				look := func(k *kernel.Task) {
 					if x.Get(k) != 1 {
 						k.BUG("stale")
@@ -238,4 +238,29 @@ func TestWaitAny(t *testing.T) {
 		k.RCUReadLock()
 		WaitAnyTimeout(k, []*Fence{&f.Fence}, false, 5)
 	})
+}
+
+// A waiter that another fence has woken finds a fence signalled whose callback has not come
+// to it yet: the first of all is what it returns.
+func TestWaitAnyLooksAtTheFlags(t *testing.T) {
+	out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+		fs := []*testFence{newFence(k, 1, 1), newFence(k, 2, 1), newFence(k, 3, 1)}
+		fs[0].AddCallback(k, &FenceCB{}, func(k *kernel.Task, _ *Fence, _ *FenceCB) {
+			k.Await("until it has looked", &fs[2].obj, sim.Read, func() bool { return len(fs[2].cbs) == 0 })
+		})
+		k.Go("waiter", func(k *kernel.Task) {
+			_, i := WaitAnyTimeout(k, []*Fence{&fs[0].Fence, &fs[1].Fence, &fs[2].Fence}, false, kernel.MaxScheduleTimeout)
+			say("%d", i)
+		})
+		k.Go("signallers", func(k *kernel.Task) {
+			k.Await("until it waits", &fs[2].obj, sim.Read, func() bool { return len(fs[2].cbs) == 1 })
+			k.Interrupt("1", func(k *kernel.Task) { fs[1].Signal(k) })
+			k.Interrupt("0", func(k *kernel.Task) { fs[0].Signal(k) })
+		})
+		k.Explore()
+		for _, f := range fs {
+			f.Put(k)
+		}
+	})
+	require.Equal(t, set("0", "1"), out)
 }

@@ -125,13 +125,15 @@ func (g *GPU) MakeRoom(t *kernel.Task, n int) kernel.Errno {
 		if len(g.free) >= n {
 			break
 		}
-		if b.place != VRAM || !b.Buf.Resv.Trylock(t) {
+		if b.place != VRAM {
 			continue
 		}
-		if b.place == VRAM && b.pins == 0 {
-			b.moveTo(t, System)
+		if b.Buf.Resv.Trylock(t) {
+			if b.place == VRAM && b.pins == 0 {
+				b.moveTo(t, System)
+			}
+			b.Buf.Resv.Unlock(t)
 		}
-		b.Buf.Resv.Unlock(t)
 		t.Step(sim.Op{Verb: "lru walk", Obj: &g.lock, Class: sim.Read})
 	}
 	if len(g.free) < n {

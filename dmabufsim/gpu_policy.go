@@ -94,3 +94,13 @@ func Presets() []Preset {
 			Policy{WaitFor: UsageBookkeep, Old: Unused}},
 	}
 }
+
+// PolicyOf is the policy of a preset.
+func PolicyOf(name string) Policy {
+	for _, p := range Presets() {
+		if p.Name == name {
+			return p.Policy
+		}
+	}
+	panic("there is no preset " + name)
+}

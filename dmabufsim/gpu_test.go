@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
@@ -148,11 +149,11 @@ func TestJobFences(t *testing.T) {
 		got := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
 			g := NewGPU(k, NewBus(k), "gpu", 1, Policy{WaitFor: UsageBookkeep})
 			b := g.Export(k, "bo", 1, VRAM)
-			done := false
-			b.Submit(k, Job{Write: write, Run: func(*kernel.Task, []*hw.Page) { done = true }})
+			done := simtest.NewVar(k, false)
+			b.Submit(k, Job{Write: write, Run: func(k *kernel.Task, _ []*hw.Page) { done.Set(k, true) }})
 			k.Go("cpu", func(k *kernel.Task) {
 				b.Buf.BeginCPUAccess(k, hw.FromDevice)
-				say("%v", done)
+				say("%v", done.Get(k))
 			})
 			k.Explore()
 			b.Buf.Put(k)

@@ -2,6 +2,7 @@ package dmabufsim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,25 +35,34 @@ var (
 )
 
 // outcomes collects what the runs of all interleavings say, and fails the test if one
-// of them fails.
+// of them fails. One schedule of every trace must say the same.
 func outcomes(t *testing.T, body func(k *kernel.Task, say func(format string, args ...any))) map[string]bool {
+	t.Helper()
+	all := outcomesOf(t, explore.NewDFS(explore.Coverage{Bound: explore.All}), body)
+	require.Equal(t, all, outcomesOf(t, explore.NewDPOR(), body), "what DPOR sees")
+	return all
+}
+
+func outcomesOf(t *testing.T, s explore.Strategy, body func(k *kernel.Task, say func(format string, args ...any))) map[string]bool {
 	t.Helper()
 	m := sim.NewMachine()
 	m.StepLimit = 500
 	defer m.Close()
 	out := map[string]bool{}
-	s := explore.NewDFS(explore.Coverage{Bound: explore.All})
+	d := simtest.NewDeclared(m, s)
 	for {
 		said := ""
-		r := m.Run(s, on.Body(func(k *kernel.Task) {
-			body(k, func(format string, args ...any) { said = fmt.Sprintf(format, args...) })
+		r := m.Run(d, on.Body(func(k *kernel.Task) {
+			body(k, func(format string, args ...any) { said += fmt.Sprintf(format, args...) + " " })
 		}))
 		require.Nil(t, r.Failure, "%v", r.Failure)
-		out[said] = true
-		if s.Done(r) {
-			continue
+		require.Empty(t, d.Undeclared)
+		if !r.Abandoned {
+			out[strings.TrimSpace(said)] = true
 		}
-		return out
+		if !s.Done(r) {
+			return out
+		}
 	}
 }
 

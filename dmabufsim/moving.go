@@ -21,6 +21,11 @@ func NewMoving(t *kernel.Task, b *Bus, name string, n int) *Moving {
 	return &Moving{BufferObject: g.Export(t, name, n, System), WaitFor: UsageBookkeep, NewOwner: g.NewOwner}
 }
 
+// AsMoving is an exporter of the kind whose buffer it is, for who knows Moving.
+func AsMoving(b *BufferObject) *Moving {
+	return &Moving{BufferObject: b, WaitFor: b.gpu.WaitFor, NewOwner: b.gpu.NewOwner}
+}
+
 // Move takes the buffer elsewhere, as an eviction does: under the reservation lock
 // it notifies the importers, waits for the fences, copies the contents, and gives
 // the old pages to another owner.

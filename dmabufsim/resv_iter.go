@@ -12,7 +12,7 @@ import (
 func (r *Resv) Fences(t *kernel.Task, u Usage) iter.Seq2[*Fence, Usage] {
 	return func(yield func(*Fence, Usage) bool) {
 		r.AssertHeld(t, "dma_resv_iter_first")
-		t.Touch(&r.list, sim.Read)
+		// Only who holds the lock changes the list, so the lock's operations order this.
 		for i := 0; i < r.fences.count(); i++ {
 			if e := r.fences.entries[i]; e.usage <= u && !yield(e.fence, e.usage) {
 				return

@@ -140,7 +140,6 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 		t.BUG("dma_resv_add_fence: NULL pointer dereference: no slot was ever reserved")
 	}
 	for i, old := range l.entries {
-		t.Touch(&old.fence.obj, sim.Read)
 		same := old.fence.Context == f.Context && old.usage >= u && (old.fence == f || f.later(old.fence))
 		if same || old.fence.isSignaled(t) {
 			l.entries[i] = resvFence{f, u}

@@ -399,3 +399,80 @@ func TestGetFences(t *testing.T) {
 		r.fini(k)
 	})
 }
+
+// Inside a section of the caller's, a walk that the exchange of the list comes into begins
+// again, and asks the driver again.
+func TestIterComparesThePointer(t *testing.T) {
+	out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+		asked := 0
+		f := newFenceOf(k, FenceOps{Signaled: func(k *kernel.Task, _ *Fence) bool {
+			if k.Name == "walker" {
+				asked++
+			}
+			return false
+		}}, nil)
+		r := &Resv{}
+		r.Init(k, "resv")
+		r.Lock(k, nil)
+		r.ReserveFences(k, 1)
+		r.AddFence(k, &f.Fence, UsageRead)
+		r.Unlock(k)
+		k.Go("walker", func(k *kernel.Task) {
+			it := r.Iter(UsageBookkeep)
+			k.RCUReadLock()
+			it.Next(k)
+			k.RCUReadUnlock()
+			it.End(k)
+			say("%d", asked)
+		})
+		k.Go("holder", func(k *kernel.Task) {
+			r.Lock(k, nil)
+			r.ReserveFences(k, 16)
+			r.Unlock(k)
+		})
+		k.Explore()
+		f.Put(k)
+		r.fini(k)
+	})
+	require.Equal(t, set("1", "2"), out)
+}
+
+// A walk that a fence goes away under begins again with what the list is then.
+func TestIterRestartsWithTheListOfThen(t *testing.T) {
+	out := walked(t, 1, false, func(k *kernel.Task, r *Resv) {
+		add(k, r, newFence(k, 2, 2), UsageRead)
+		add(k, r, newFence(k, 3, 1), UsageRead)
+	})
+	for _, want := range []string{"!1.1 2.1", "!1.1 2.2", "!1.1 !1.1 2.2", "!1.1 !1.1 2.2 3.1", "!1.1 2.2 3.1"} {
+		require.Contains(t, out, want)
+	}
+}
+
+// A first list is seen although it is empty: who has come to its end stays there, and who
+// has found none begins with it.
+func TestFirstListIsPublished(t *testing.T) {
+	out := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
+		r := &Resv{}
+		r.Init(k, "resv")
+		f := newFence(k, 1, 1)
+		k.Go("reader", func(k *kernel.Task) {
+			it, fresh := r.Iter(UsageBookkeep), r.Iter(UsageBookkeep)
+			for _, i := range []*Iter{it, fresh, it} {
+				say("%v", i.Next(k) != nil)
+			}
+			it.End(k)
+			fresh.End(k)
+		})
+		k.Go("holder", func(k *kernel.Task) {
+			r.Lock(k, nil)
+			r.ReserveFences(k, 1)
+			r.AddFence(k, &f.Fence, UsageRead)
+			r.Unlock(k)
+		})
+		k.Explore()
+		f.Put(k)
+		r.fini(k)
+	})
+	require.Contains(t, out, "false true true")
+	require.Contains(t, out, "false true false")
+}

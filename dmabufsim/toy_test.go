@@ -179,7 +179,7 @@ var stages = []stage{
 
 // migrated is an importer that cannot reach the buffer where it is: its own map call moves it.
 var migrated = stage{"migrated by map", func(k *kernel.Task, p Policy, i *importer) {
-	g := NewGPU(k, NewBus(k), "gpu", 1, p)
+	g := NewGPU(k, NewBus(k), "gpu", 2, p)
 	b := g.Export(k, "bo", 1, VRAM)
 	i.attach(k, b.Buf, hw.NewIOMMU(k.Task, "dev0"))
 	k.Go("reader", i.read)
@@ -304,5 +304,39 @@ func TestTwoImporters(t *testing.T) {
 				b.Buf.Put(k)
 			})
 		})
+	}
+}
+
+// What exporters and importers declare of their operations is enough: no sampled run shows a
+// trace that reduction has left out.
+func TestReductionOfExporters(t *testing.T) {
+	for _, p := range Presets() {
+		for _, s := range append(stages[:2:2], migrated) {
+			if p.Refuse && s.name == migrated.name {
+				continue
+			}
+			t.Run(p.Name+"/"+s.name, func(t *testing.T) {
+				t.Parallel()
+				body := on.Body(func(k *kernel.Task) { s.play(k, p.Policy, &importer{}) })
+				m := sim.NewMachine()
+				defer m.Close()
+				var traces explore.Traces
+				known := map[uint64]bool{}
+				dpor := explore.NewDPOR()
+				for more := true; more; {
+					r := m.Run(dpor, body)
+					require.Nil(t, r.Failure)
+					known[traces.Of(m)] = known[traces.Of(m)] || !r.Abandoned
+					more = dpor.Done(r)
+				}
+				random := explore.NewRandom(5)
+				for range 200 {
+					r := m.Run(random, body)
+					require.Nil(t, r.Failure, "%v", r.Failure)
+					require.True(t, known[traces.Of(m)], "a trace that dpor did not run: %s", r.Schedule)
+					random.Done(r)
+				}
+			})
+		}
 	}
 }

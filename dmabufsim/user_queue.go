@@ -18,6 +18,22 @@ type RestorePolicy struct {
 	Delay kernel.Jiffies
 }
 
+// RestorePreset is a policy with a name.
+type RestorePreset struct {
+	Name, Doc string
+	RestorePolicy
+}
+
+// RestorePresets lists what such workers do, and what they have been proposed to do.
+func RestorePresets() []RestorePreset {
+	return []RestorePreset{
+		{"restore-kernel", "waits for KERNEL fences with the locks of all buffers held (amdkfd)", RestorePolicy{Collect: UsageKernel}},
+		{"restore-implicit", "the same for what implicit synchronisation asks for", RestorePolicy{Collect: UsageRead}},
+		{"restore-everything", "the same for all fences", RestorePolicy{Collect: UsageBookkeep}},
+		{"restore-dropping", "drops all locks to wait for all fences, and begins again", RestorePolicy{Collect: UsageBookkeep, DropLocks: true}},
+	}
+}
+
 // UserQueue is a process whose queues run on the device without submissions, as those of amdkfd
 // and xe do. In place of job fences each of its buffers has an eviction fence, BOOKKEEP: whoever
 // waits for that one has the queues preempted. After a while a worker restores them.

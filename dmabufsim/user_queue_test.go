@@ -54,7 +54,9 @@ func TestEvictionFenceIsBookkeep(t *testing.T) {
 // The restore worker has the locks of two buffers, and others take them too: in a transaction, or
 // without a context and one at a time.
 func TestRestoreWithOthers(t *testing.T) {
-	for _, p := range []RestorePolicy{{Collect: UsageKernel}, {Collect: UsageBookkeep}, {Collect: UsageBookkeep, DropLocks: true}} {
+	for _, preset := range RestorePresets() {
+		require.NotEmpty(t, preset.Doc)
+		p := preset.RestorePolicy
 		for _, context := range []bool{false, true} {
 			on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
 				p.Place, p.Delay = VRAM, 10
@@ -95,12 +97,15 @@ func TestRestoreWithImporters(t *testing.T) {
 			b.Buf.Put(k)
 		}
 	}
-	for _, u := range []Usage{UsageKernel, UsageRead, UsageBookkeep} {
+	for _, p := range RestorePresets() {
 		for _, right := range rights {
-			on.Survives(t, explore.NewDPOR(), restore(RestorePolicy{Collect: u}, right))
+			on.Survives(t, explore.NewDPOR(), restore(p.RestorePolicy, right))
 		}
 		wrong := func() *importer { return &importer{locksToSignal: true} }
-		on.Survives(t, explore.NewDPOR(), restore(RestorePolicy{Collect: u, DropLocks: true}, wrong))
+		if p.DropLocks {
+			on.Survives(t, explore.NewDPOR(), restore(p.RestorePolicy, wrong))
+		} else {
+			on.Finds(t, explore.NewDPOR(), restore(p.RestorePolicy, wrong), sim.Deadlock)
+		}
 	}
-	on.Finds(t, explore.NewDPOR(), restore(RestorePolicy{Collect: UsageKernel}, func() *importer { return &importer{locksToSignal: true} }), sim.Deadlock)
 }

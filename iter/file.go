@@ -41,10 +41,11 @@ type DmaMapper interface {
 	DmaMap(t *kernel.Task, f *File, p token.Params) (token.Token, kernel.Errno)
 }
 
-// File is struct file. Its references are not counted: no scenario closes one that
-// is in use.
+// File is struct file.
 type File struct {
 	Name string
+	// Ref counts the references; nil for a file that nobody closes while it is in use.
+	Ref *kernel.File
 	// Flags are f_flags: O_DIRECT and the like. fcntl can change some of them at any
 	// time, so they are looked at again for each I/O.
 	Flags uint32
@@ -55,3 +56,17 @@ type File struct {
 
 // Direct tells whether the file has O_DIRECT now.
 func (f *File) Direct() bool { return f.Flags&O_DIRECT != 0 }
+
+// Get is get_file.
+func (f *File) Get(t *kernel.Task) {
+	if f.Ref != nil {
+		f.Ref.Get(t)
+	}
+}
+
+// Put is fput.
+func (f *File) Put(t *kernel.Task) {
+	if f.Ref != nil {
+		f.Ref.Put(t)
+	}
+}

@@ -12,6 +12,7 @@ import (
 // Controller is the drive: it executes commands on its blocks.
 type Controller struct {
 	Name string
+	irq  string // what its interrupts are called
 	// IOMMU translates what the controller accesses.
 	IOMMU *hw.IOMMU
 	// Answers makes it end a command whose memory cannot be reached with a status, as a
@@ -48,7 +49,7 @@ type hung struct {
 }
 
 func newController(t *kernel.Task, name string, size int64) *Controller {
-	c := &Controller{Name: name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4}
+	c := &Controller{Name: name, irq: "irq " + name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4}
 	c.walker.ctrl = c
 	c.ns.init(t, name, uint64(size)/LogicalBlock)
 	t.Own(&c.obj, "controller", name)

@@ -39,7 +39,7 @@ type Driver struct {
 	// What is used again and again: nothing else happens while it is in use.
 	pages   []*hw.Page
 	vecs    []iter.Bvec
-	entries [CtrlPageSize / 8]uint64
+	entries words
 }
 
 // Config says how a drive and its driver differ from the usual ones.

@@ -16,7 +16,7 @@ type prpList struct {
 // start takes the first list, for n entries: a short one comes from the small pool.
 func (l *prpList) start(t *kernel.Task, n int) bool {
 	l.io.small = n <= smallEntries
-	l.at, l.buf = l.d.list(t, l.io, l.io.small), l.d.entries[:0]
+	l.at, l.buf = l.d.list(t, l.io, l.io.small), l.d.entries.page()[:0]
 	return l.at != nil
 }
 

@@ -43,7 +43,7 @@ func (d *Driver) setupSGL(t *kernel.Task, io *iod) kernel.BlkStatus {
 		return kernel.BLK_STS_RESOURCE
 	}
 	io.cmd.DPTR1, io.cmd.DPTR2 = uint64(b.addr), descriptor(sglLastSegment, n*descriptorSize)
-	words := d.entries[:0]
+	words := d.entries.page()[:0]
 	for _, s := range io.segs {
 		words = append(words, uint64(s.Addr), descriptor(sglData, s.Len))
 	}

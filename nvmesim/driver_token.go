@@ -20,6 +20,9 @@ func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 	return kernel.OK
 }
 
+// AllowPeer2Peer is allow_peer2peer of the importer ops.
+func (d *Driver) AllowPeer2Peer() bool { return true }
+
 // CleanDmaToken detaches.
 func (d *Driver) CleanDmaToken(t *kernel.Task, r *token.Reg) { r.DmaBuf.Detach(t, r.Private) }
 

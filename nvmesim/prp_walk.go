@@ -12,7 +12,7 @@ import (
 type walker struct {
 	ctrl *Controller
 
-	entries [CtrlPageSize / 8]uint64
+	entries words
 	visited []uint64 // pages of lists of the walk
 }
 
@@ -66,7 +66,7 @@ func (w *walker) prp(t *kernel.Task, prp1, prp2 uint64, length int, segs []hw.Se
 		w.visited = append(w.visited, page)
 		need := (rest + CtrlPageSize - 1) / CtrlPageSize
 		room := int(CtrlPageSize-list%CtrlPageSize) / 8
-		entries := w.entries[:min(need, room)]
+		entries := w.entries.page()[:min(need, room)]
 		if s := w.read(t, list, entries); s != Success {
 			return segs, s
 		}
@@ -112,4 +112,14 @@ func (w *walker) read(t *kernel.Task, at uint64, words []uint64) Status {
 		return DataTransferError
 	}
 	return Success
+}
+
+// words is room for a page of entries, made when it is first needed.
+type words []uint64
+
+func (w *words) page() []uint64 {
+	if *w == nil {
+		*w = make([]uint64, CtrlPageSize/8)
+	}
+	return *w
 }

@@ -132,7 +132,7 @@ func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 	if q.mode == Apart {
 		one := &c
 		q.loose = append(q.loose, one)
-		t.Interrupt("irq "+q.ctrl.Name, func(t *kernel.Task) {
+		t.Interrupt(q.ctrl.irq, func(t *kernel.Task) {
 			var b blkmq.Batch
 			q.take(t, one, &b)
 			q.end(t, &b)
@@ -145,7 +145,7 @@ func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 	}
 	if q.mode == Shared && !q.raised {
 		q.raised = true
-		t.Interrupt("irq "+q.ctrl.Name, func(t *kernel.Task) {
+		t.Interrupt(q.ctrl.irq, func(t *kernel.Task) {
 			for q.reap(t) > 0 { // an interrupt that comes meanwhile is the handler's, too
 			}
 			q.raised = false

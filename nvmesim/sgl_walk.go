@@ -49,7 +49,7 @@ func (w *walker) sgl(t *kernel.Task, addr, word uint64, length int, segs []hw.Se
 			return segs, InvalidSGLCount | DNR
 		}
 		for n > 0 {
-			k := min(n, len(w.entries)/2)
+			k := min(n, len(w.entries.page())/2)
 			if s := w.read(t, addr, w.entries[:2*k]); s != Success {
 				return segs, s
 			}

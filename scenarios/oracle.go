@@ -29,15 +29,23 @@ func newReference(w *world) *reference {
 
 // drive is n blocks of the drive from an LBA on.
 func (r *reference) drive(lba uint64, n int) hw.Data {
+	if len(r.blocks) == 0 {
+		return r.untouched(lba, n)
+	}
 	data := make(hw.Data, 0, 1)
 	for b := lba; b < lba+uint64(n); b++ {
 		if d, ok := r.blocks[b]; ok {
 			data = data.Append(d)
 		} else {
-			data = data.Append(hw.Data{{Source: r.w.ctrl.Name, Byte: b * sector, Len: sector}})
+			data = data.Append(r.untouched(b, 1))
 		}
 	}
 	return data
+}
+
+// untouched is what n blocks of the drive hold that were never written.
+func (r *reference) untouched(lba uint64, n int) hw.Data {
+	return hw.Data{{Source: r.w.ctrl.Name, Byte: lba * sector, Len: uint32(n * sector)}}
 }
 
 // transferred notes a completed transfer and checks that it happened.

@@ -18,6 +18,7 @@ import (
 type world struct {
 	bus   *dmabufsim.Bus
 	exp   *dmabufsim.Moving
+	gpu   *dmabufsim.GPU // whose buffer it is, if the scenario has one
 	queue *blkmq.Queue
 	ctrl  *nvmesim.Controller
 	file  *iter.File
@@ -31,6 +32,12 @@ type config struct {
 	rings int  // 0 means 1
 	tags  int  // of the drive; 0 means 8
 	batch bool // completions come in batches
+	// gpu is the name of the kind of driver that exports the buffer, see dmabufsim.Presets; then
+	// the buffer is in the device's memory, which has vram pages, and the drive reaches that, if
+	// it does, as peer says. Empty means an exporter that moves in the system's memory.
+	gpu  string
+	vram int
+	peer hw.Peer
 	// auditTags and auditQueue ask for nothing to be left of these at the end.
 	auditTags, auditQueue bool
 }
@@ -50,8 +57,16 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	}
 	t := kernel.Boot(st)
 	w := &world{bus: dmabufsim.NewBus(t)}
-	w.exp = dmabufsim.NewMoving(t, w.bus, "vram", cfg.pages)
+	if cfg.gpu == "" {
+		w.exp = dmabufsim.NewMoving(t, w.bus, "vram", cfg.pages)
+	} else {
+		w.gpu = dmabufsim.NewGPU(t, w.bus, "gpu", cfg.vram, dmabufsim.PolicyOf(cfg.gpu))
+		w.exp = dmabufsim.AsMoving(w.gpu.Export(t, "vram", cfg.pages, dmabufsim.VRAM))
+	}
 	w.queue, w.ctrl = nvmesim.NewDisk(t, "nvme0", driveSize, cfg.tags, c.Design.instance(c.Fixes))
+	if w.gpu != nil {
+		w.ctrl.IOMMU.SetPeer(w.gpu.VRAM(), cfg.peer)
+	}
 	w.queue.Batch = cfg.batch
 	w.file = w.queue.Open(iter.O_DIRECT)
 	w.ref = newReference(w)
@@ -116,8 +131,12 @@ func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
 func (w *world) submit(t *kernel.Task, x transfer) { w.submitAs(t, x, 0) }
 
 func (w *world) submitAs(t *kernel.Task, x transfer, userData uint64) {
+	op := uringsim.IORING_OP_READ_FIXED
+	if x.write {
+		op = uringsim.IORING_OP_WRITE_FIXED
+	}
 	w.rings[x.ring].Submit(t, uringsim.SQE{
-		Write: x.write, File: w.file,
+		Opcode: op, File: w.file,
 		Addr: uint64(x.at) * hw.SectorSize, Len: uint64(x.n) * hw.SectorSize,
 		Off:      int64(x.lba) * hw.SectorSize,
 		UserData: userData,

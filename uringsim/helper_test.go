@@ -1,6 +1,8 @@
 package uringsim
 
 import (
+	"testing"
+
 	"dmasim/dmabufsim"
 	"dmasim/internal/simtest"
 	"dmasim/iter"
@@ -13,6 +15,7 @@ import (
 var (
 	on     = simtest.On[*kernel.Task](kernel.Boot)
 	passes = on.Passes
+	always = on.Always
 )
 
 // fakeToken notes what the ring asks of it.
@@ -83,19 +86,27 @@ const bufferSize = 2 * hw.PageSize
 func newWorld(k *kernel.Task) *world {
 	w := &world{ring: NewRing(k, 2), fake: &fakeFile{tok: &fakeToken{}, answer: whole}}
 	w.buf = dmabufsim.NewMoving(k, dmabufsim.NewBus(k), "vram", bufferSize/hw.PageSize).Buf
-	w.file = &iter.File{Name: "file", Ops: w.fake}
+	w.file = &iter.File{Name: "file", Ops: w.fake, Mode: rwMode}
 	if err := w.ring.RegisterDmaBuf(k, 0, w.file, w.buf); err != kernel.OK {
 		k.BUG("register: %v", err)
 	}
 	return w
 }
 
-// do submits one request and waits for its entry.
-func (w *world) do(k *kernel.Task, sqe SQE) int64 {
-	if sqe.File == nil {
+// submit submits one request, a read of the world's file if it does not say otherwise.
+func (w *world) submit(k *kernel.Task, sqe SQE) {
+	if sqe.File == nil && sqe.Flags&IOSQE_FIXED_FILE == 0 {
 		sqe.File = w.file
 	}
+	if sqe.Opcode == IORING_OP_NOP {
+		sqe.Opcode = IORING_OP_READ_FIXED
+	}
 	w.ring.Submit(k, sqe)
+}
+
+// do submits one request and waits for its entry.
+func (w *world) do(k *kernel.Task, sqe SQE) int64 {
+	w.submit(k, sqe)
 	return w.ring.WaitCQE(k).Res
 }
 
@@ -113,4 +124,82 @@ func (w *world) teardown(k *kernel.Task) {
 
 func neg(e kernel.Errno) int64 { return iter.Neg(e) }
 
-var again, queued = neg(kernel.EAGAIN), neg(kernel.EIOCBQUEUED)
+// rwMode is the mode of a file that can do all.
+const rwMode = iter.FMODE_READ | iter.FMODE_WRITE | iter.FMODE_NOWAIT
+
+// userMemory is where newMm maps pages.
+const userMemory = 0x10000
+
+// newMm is an address space with n pages that hold data of their own.
+func newMm(k *kernel.Task, n int) (*iter.Mm, []*hw.Page) {
+	pages := new(hw.Memory).Alloc(k.Task, "user", n)
+	hw.Fill(pages, "user")
+	mm := iter.NewMm(k, "user")
+	mm.Mmap(k, userMemory, pages, iter.PROT_READ|iter.PROT_WRITE)
+	return mm, pages
+}
+
+// userRange is the entry of a registration for n bytes of user memory.
+func userRange(off, n uint64) RegBuffer {
+	return RegBuffer{Iovec: &iter.Iovec{Base: userMemory + off, Len: n}}
+}
+
+// later is an answer that keeps the kiocb.
+func (w *world) later() *[]*iter.Kiocb {
+	var all []*iter.Kiocb
+	w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 {
+		all = append(all, io)
+		return queued
+	}
+	return &all
+}
+
+// script is an answer that differs by attempt; the last one stays.
+func (w *world) script(answers ...func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter) int64) {
+	n := 0
+	w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
+		a := answers[min(n, len(answers)-1)]
+		n++
+		return a(k, io, i)
+	}
+}
+
+// part is an answer that transfers n bytes at most, as a file does.
+func part(n uint64) func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64 {
+	return func(_ *kernel.Task, io *iter.Kiocb, i *iter.Iter) int64 {
+		n := min(n, i.Count)
+		i.Advance(n)
+		io.Pos += int64(n)
+		return int64(n)
+	}
+}
+
+// says is an answer that transfers nothing.
+func says(ret int64) func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64 {
+	return func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64 { return ret }
+}
+
+// conformanceCase is a numbered case of the reference of kernel primitives.
+type conformanceCase struct {
+	name  string
+	check func(t *testing.T)
+}
+
+type cases = []conformanceCase
+
+// groups are all conformance cases of the package.
+var groups []cases
+
+// conform adds cases to TestConformance: var _ = conform(cases{...}).
+func conform(c cases) bool {
+	groups = append(groups, c)
+	return true
+}
+
+func TestConformance(t *testing.T) {
+	for _, group := range groups {
+		for _, c := range group {
+			t.Run(c.name, c.check)
+		}
+	}
+}

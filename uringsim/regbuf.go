@@ -8,75 +8,236 @@ import (
 	"dmasim/token"
 )
 
-// node is struct io_rsrc_node with its io_mapped_ubuf and io_regbuf_dma. refs is
-// changed under uring_lock: one from the table, one per request.
-type node struct {
-	kernel.Mem
-	refs   int
-	length uint64
-	token  token.Token
-	target *iter.File
-	dmabuf *dmabufsim.DmaBuf
+// RegBuffer is an entry of a registration or update of buffers: an iovec, or with
+// IORING_RSRC_F_EXTENDED_UPDATE struct io_uring_reg_buffer.
+type RegBuffer struct {
+	// Iovec is the range of user memory, or what iov_uaddr points to; nil: that cannot be read.
+	Iovec *iter.Iovec
+	// Target and DmaBuf are what the descriptors stand for, nil if they are -1.
+	Target *iter.File
+	DmaBuf *dmabufsim.DmaBuf
+	Tag    uint64
 }
 
-// RegisterDmaBuf updates a slot of the table with a dma-buf (REG-2 to REG-7): the
-// buffer can then be used for direct I/O on the target file.
-func (r *Ring) RegisterDmaBuf(t *kernel.Task, slot int, target *iter.File, buf *dmabufsim.DmaBuf) kernel.Errno {
-	r.uringLock.Lock(t)
-	defer r.uringLock.Unlock(t)
-	if slot < 0 || slot >= len(r.table) {
-		return kernel.EINVAL
-	}
-	n := &node{refs: 1, target: target, dmabuf: buf, length: buf.Size}
-	if err := t.Alloc(kernel.GFP_KERNEL, &n.Mem, "io_rsrc_node"); err != kernel.OK { // REG-2
+// RegisterBuffers is IORING_REGISTER_BUFFERS, and BUFFERS2 if there are tags: a new table,
+// with all entries or not at all.
+func (r *Ring) RegisterBuffers(t *kernel.Task, entries []RegBuffer) kernel.Errno {
+	return r.registerBuffers(t, len(entries), entries, 0)
+}
+
+// RegisterSparse is IORING_REGISTER_BUFFERS2 with IORING_RSRC_REGISTER_SPARSE: n empty slots.
+func (r *Ring) RegisterSparse(t *kernel.Task, n int) kernel.Errno {
+	return r.registerBuffers(t, n, nil, IORING_RSRC_REGISTER_SPARSE)
+}
+
+// registerBuffers is io_register_rsrc of buffers, and io_sqe_buffers_register.
+func (r *Ring) registerBuffers(t *kernel.Task, n int, entries []RegBuffer, flags uint32) kernel.Errno {
+	r.lock(t)
+	defer r.unlock(t)
+	if err := r.mayRegister(t); err != kernel.OK {
 		return err
 	}
-	for _, part := range []string{"io_mapped_ubuf", "io_regbuf_dma"} {
-		if err := t.MayFail(kernel.GFP_KERNEL, part); err != kernel.OK {
-			t.Free(&n.Mem)
+	switch {
+	case flags&^IORING_RSRC_REGISTER_SPARSE != 0, flags&IORING_RSRC_REGISTER_SPARSE != 0 && entries != nil:
+		return kernel.EINVAL
+	case r.buffers.exists():
+		return kernel.EBUSY
+	case n == 0, n > maxBuffers:
+		return kernel.EINVAL
+	case flags&IORING_RSRC_REGISTER_SPARSE == 0 && entries == nil:
+		return kernel.EFAULT
+	}
+	if err := t.MayFail(kernel.GFP_KERNEL, "io_rsrc_data"); err != kernel.OK {
+		return err
+	}
+	r.buffers.nodes = make([]*node, n)
+	for i := range entries {
+		e := &entries[i]
+		node, err := r.newUserBuffer(t, e)
+		if err == kernel.OK && e.Tag != 0 {
+			if node == nil {
+				err = kernel.EINVAL
+			} else {
+				node.tag = e.Tag
+			}
+		}
+		r.buffers.nodes[i] = node
+		if err != kernel.OK { // io_clear_table_tags
+			for _, n := range r.buffers.nodes {
+				if n != nil {
+					n.tag = 0
+				}
+			}
+			r.dropTable(t, &r.buffers)
 			return err
 		}
 	}
-	// REG-3: references of files are not counted.
-	buf.Get(t) // REG-4
-	err := kernel.EOPNOTSUPP
-	if op, ok := target.Ops.(iter.DmaMapper); ok {
-		n.token, err = op.DmaMap(t, target, token.Params{DmaBuf: buf, Dir: hw.Bidirectional}) // REG-5
+	return kernel.OK
+}
+
+// UpdateBuffers is IORING_REGISTER_BUFFERS_UPDATE: entry by entry, from slot off on. It
+// returns how many were done, or the error if none was.
+func (r *Ring) UpdateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuffer) (int, kernel.Errno) {
+	r.lock(t)
+	defer r.unlock(t)
+	return r.updateBuffers(t, off, flags, entries)
+}
+
+func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuffer) (int, kernel.Errno) {
+	if err := r.mayRegister(t); err != kernel.OK {
+		return 0, err
+	}
+	allowed := uint32(IORING_RSRC_F_EXTENDED_UPDATE)
+	if t.K.Profile == kernel.V6_12 {
+		allowed = 0
+	}
+	if err := updateRange(&r.buffers, off, uint32(len(entries)), flags, allowed); err != kernel.OK {
+		return 0, err
+	}
+	for done := range entries {
+		e := &entries[done]
+		var n *node
+		var err kernel.Errno
+		if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && (e.Target != nil || e.DmaBuf != nil) {
+			n, err = r.newDmaBuf(t, e)
+		} else {
+			n, err = r.newUserBuffer(t, e)
+		}
+		if err == kernel.OK && e.Tag != 0 {
+			if n == nil {
+				err = kernel.EINVAL
+			} else {
+				n.tag = e.Tag
+			}
+		}
+		if err != kernel.OK {
+			if n != nil {
+				n.tag = 0
+				r.putNode(t, n)
+			}
+			if done > 0 {
+				return done, kernel.OK
+			}
+			return 0, err
+		}
+		slot := int(off) + done // REG-7
+		r.reset(t, &r.buffers, slot)
+		r.buffers.nodes[slot] = n
+	}
+	return len(entries), kernel.OK
+}
+
+// RegisterDmaBuf updates a slot of the table with a dma-buf: the buffer can then be used for
+// direct I/O on the target file.
+func (r *Ring) RegisterDmaBuf(t *kernel.Task, slot int, target *iter.File, buf *dmabufsim.DmaBuf) kernel.Errno {
+	r.lock(t)
+	defer r.unlock(t)
+	one := [1]RegBuffer{{Iovec: &iter.Iovec{}, Target: target, DmaBuf: buf}}
+	_, err := r.updateBuffers(t, uint32(slot), IORING_RSRC_F_EXTENDED_UPDATE, one[:])
+	return err
+}
+
+// newDmaBuf is REG-1 to REG-7 of one entry.
+func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
+	if e.Iovec == nil || *e.Iovec != (iter.Iovec{}) { // REG-1
+		return nil, kernel.EFAULT
+	}
+	n, err := r.newNode(t) // REG-2
+	if err != kernel.OK {
+		return nil, err
+	}
+	undo := func(m *imu, err kernel.Errno) (*node, kernel.Errno) { // REG-6
+		if m != nil {
+			r.freeImu(m)
+		}
+		t.Free(&n.Mem)
+		return nil, err
+	}
+	m, err := r.allocImu(t, 1)
+	if err != kernel.OK {
+		return undo(nil, err)
+	}
+	if err := t.MayFail(kernel.GFP_KERNEL, "io_regbuf_dma"); err != kernel.OK {
+		return undo(m, err)
+	}
+	if e.Target == nil { // REG-3
+		return undo(m, kernel.EBADF)
+	}
+	e.Target.Get(t)
+	if e.DmaBuf == nil { // REG-4
+		e.Target.Put(t)
+		return undo(m, kernel.EBADF)
+	}
+	e.DmaBuf.Get(t)
+	var tok token.Token
+	err = kernel.EOPNOTSUPP
+	if op, ok := e.Target.Ops.(iter.DmaMapper); ok {
+		tok, err = op.DmaMap(t, e.Target, token.Params{DmaBuf: e.DmaBuf, Dir: hw.Bidirectional}) // REG-5
 	}
 	if err != kernel.OK { // REG-6
-		t.Free(&n.Mem)
-		buf.Put(t)
-		return err
+		undo(m, err)
+		e.Target.Put(t)
+		e.DmaBuf.Put(t)
+		return nil, err
 	}
-	if old := r.table[slot]; old != nil { // REG-7
-		r.putNode(t, old)
+	if r.InitialiseImu {
+		m.bvecs, m.acctPages = nil, 0
 	}
-	r.table[slot] = n
-	return kernel.OK
+	m.ubuf, m.length, m.folioShift, m.refs = 0, uint64(uint32(e.DmaBuf.Size)), 0, 1
+	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, true, false
+	m.token, m.target, m.dmabuf = tok, e.Target, e.DmaBuf
+	m.release = m.releaseDma
+	n.imu = m
+	return n, kernel.OK
 }
 
-// UnregisterBuffer empties a slot. Requests that use the buffer keep it until they are
+// releaseDma is RELEASE-IMU.
+func (m *imu) releaseDma(t *kernel.Task) {
+	m.token.Unregister(t)
+	m.dmabuf.Put(t)
+	m.target.Put(t)
+}
+
+// UnregisterBuffer empties a slot: an update with an empty entry. Requests that use the buffer keep it until they are
 // freed; it does not wait for them.
 func (r *Ring) UnregisterBuffer(t *kernel.Task, slot int) kernel.Errno {
-	r.uringLock.Lock(t)
-	defer r.uringLock.Unlock(t)
-	if slot < 0 || slot >= len(r.table) || r.table[slot] == nil {
+	r.lock(t)
+	defer r.unlock(t)
+	if r.buffers.lookup(slot) == nil {
 		return kernel.ENXIO
 	}
-	n := r.table[slot]
-	r.table[slot] = nil
-	r.putNode(t, n)
+	r.reset(t, &r.buffers, slot)
 	return kernel.OK
 }
 
-// putNode drops a reference; the last one is RELEASE-IMU. uring_lock is held.
-func (r *Ring) putNode(t *kernel.Task, n *node) {
-	t.Use(&n.Mem)
-	n.refs--
-	if n.refs > 0 {
-		return
+// UnregisterBuffers is IORING_UNREGISTER_BUFFERS. Until 6.12 it waits for the requests that
+// use a table, until a signal comes.
+func (r *Ring) UnregisterBuffers(t *kernel.Task) kernel.Errno {
+	return r.unregister(t, &r.buffers)
+}
+
+func (r *Ring) unregister(t *kernel.Task, d *table) kernel.Errno {
+	r.lock(t)
+	defer r.unlock(t)
+	if err := r.mayRegister(t); err != kernel.OK {
+		return err
 	}
-	n.token.Unregister(t)
-	n.dmabuf.Put(t)
-	t.Free(&n.Mem)
+	if !d.exists() {
+		return kernel.ENXIO
+	}
+	if t.K.Profile == kernel.V6_12 {
+		if err := r.quiesce(t); err != kernel.OK {
+			return err
+		}
+		if !d.exists() { // uring_lock was dropped
+			return kernel.ENXIO
+		}
+		for _, n := range d.nodes {
+			if n != nil {
+				n.tag = 0
+			}
+		}
+	}
+	r.dropTable(t, d)
+	return kernel.OK
 }

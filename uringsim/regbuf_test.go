@@ -21,7 +21,7 @@ func TestRegisterErrors(t *testing.T) {
 		errno kernel.Errno
 	}{
 		"slot past the end": {slot: 2, errno: kernel.EINVAL},
-		"slot before":       {slot: -1, errno: kernel.EINVAL},
+		"slot before":       {slot: -1, errno: kernel.EOVERFLOW},
 		"no memory":         {slot: 1, set: func(k *kernel.Task, _ *world) { k.K.FailAlloc("io_rsrc_node", 1) }, errno: kernel.ENOMEM},
 		"file without dma_map": {slot: 1, file: func(*world) *iter.File { return &iter.File{Ops: plain{}} },
 			errno: kernel.EOPNOTSUPP},
@@ -40,8 +40,8 @@ func TestRegisterErrors(t *testing.T) {
 					c.set(k, w)
 				}
 				require.Equal(t, c.errno, w.ring.RegisterDmaBuf(k, c.slot, file, w.buf))
-				require.Nil(t, w.ring.table[1])
-				require.NotNil(t, w.ring.table[0])
+				require.Nil(t, w.ring.buffers.nodes[1])
+				require.NotNil(t, w.ring.buffers.nodes[0])
 				require.False(t, w.fake.tok.unregistered)
 				w.teardown(k) // and nothing is left, or the auditors say so
 			})

@@ -1,96 +1,208 @@
 package uringsim
 
 import (
+	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/kernel"
 )
 
-// Ring is one io_uring instance: struct io_ring_ctx. It belongs to one task, which
-// submits and reaps.
+// Flags of io_uring_setup.
+const (
+	// IORING_SETUP_IOPOLL: completions are found by polling.
+	IORING_SETUP_IOPOLL = 1 << 0
+	// IORING_SETUP_SQPOLL: a kernel thread submits.
+	IORING_SETUP_SQPOLL     = 1 << 1
+	IORING_SETUP_CQSIZE     = 1 << 3
+	IORING_SETUP_CLAMP      = 1 << 4
+	IORING_SETUP_R_DISABLED = 1 << 6
+	// IORING_SETUP_SUBMIT_ALL goes on behind an entry that is refused.
+	IORING_SETUP_SUBMIT_ALL = 1 << 7
+	// IORING_SETUP_COOP_TASKRUN: task work waits until the task enters the kernel.
+	IORING_SETUP_COOP_TASKRUN  = 1 << 8
+	IORING_SETUP_TASKRUN_FLAG  = 1 << 9
+	IORING_SETUP_SINGLE_ISSUER = 1 << 12
+	// IORING_SETUP_DEFER_TASKRUN: completions are handled only when the submitting task
+	// asks for events.
+	IORING_SETUP_DEFER_TASKRUN = 1 << 13
+
+	setupFlags = IORING_SETUP_IOPOLL | IORING_SETUP_SQPOLL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED |
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN
+)
+
+// What a ring has at most (IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES).
+const (
+	maxEntries   = 32768
+	maxCQEntries = 2 * maxEntries
+)
+
+// Params is struct io_uring_params, and what the ring finds in its environment.
+type Params struct {
+	Flags            uint32
+	Entries          int
+	CQEntries        int // with IORING_SETUP_CQSIZE
+	IdleImmediately  bool
+	Mm               *iter.Mm // of the process
+	User             *User    // whose memory is accounted; nil: may pin any amount
+	InitialiseImu    bool     // repairs of the posted registration, see imu
+	BoundedWorkers   int      // 0: what the kernel takes
+	RestrictRegister bool     // no register call is allowed
+}
+
+// Ring is one io_uring instance: struct io_ring_ctx.
 type Ring struct {
-	// uringLock protects the table, node references and completions.
+	Params
+	// uringLock protects the tables, node references and completions.
 	uringLock kernel.Mutex
-	table     []*node
-	cq        []CQE
-	wq        ioWq
-	inFlight  int
-	tw        []func(*kernel.Task) // completions to be handled, oldest first
+	number    int
+
+	buffers, files table
+	imuCache       []*imu
+	generations    generations // until 6.12
+
+	sq     submissionQueue
+	cq     completionQueue
+	wq     ioWq
+	local  localWork // of DEFER_TASKRUN
+	poll   pollList
+	sqpoll sqThread
+
+	submitter *kernel.Task // the only one, with SINGLE_ISSUER
+	tasks     []*tctx
+	linking   link // of the submission that is going on
+	compl     []*request
+
+	refs     sim.Object // what ring exit waits for
+	exit     sim.Object // whether the ring is dying
+	inFlight int        // requests that were submitted and are not freed
+	noted    int        // requests without a completion entry
+	dying    bool
+	exited   bool
+
+	seed seeds
 }
 
-// CQE is struct io_uring_cqe.
-type CQE struct {
-	UserData uint64
-	// Res is the number of bytes, or a negative errno.
-	Res int64
+// seeds are mistakes that tests have a ring make.
+type seeds struct {
+	loseCompletion bool // from an interrupt that comes while another one is handled
+	postTwice      bool
+	putEarly       bool // the node, at the completion and not when the request is freed
+	importAgain    bool // after a part was transferred
+	forgetIter     bool // the iterator is not restored
+	refsUnlocked   bool
 }
 
-// NewRing sets up a ring with a table of slots buffers and the default limit of
-// bounded workers.
+// ringCount numbers the rings of a kernel.
+type ringCount struct{ n int }
+
+// NewRing sets up a ring in default mode, with an empty table of slots buffers.
 func NewRing(t *kernel.Task, slots int) *Ring {
-	r := &Ring{table: make([]*node, slots)}
-	r.uringLock.Init(t, nil, "uring_lock")
-	t.Own(&r.wq.obj, "io-wq", "io-wq")
-	r.wq.limit = defaultBoundedWorkers
+	r, err := Setup(t, Params{Entries: 64})
+	if err != kernel.OK {
+		t.BUG("io_uring_setup: %v", err)
+	}
+	if slots > 0 {
+		r.buffers.nodes = make([]*node, slots)
+	}
 	return r
 }
 
-// WaitCQE returns the next completion entry, waiting for one if there is none: it is
-// io_uring_enter with min_complete 1. Task work of the calling task runs meanwhile.
-func (r *Ring) WaitCQE(t *kernel.Task) CQE {
-	for len(r.cq) == 0 {
-		t.WaitTaskWork()
+// Setup is io_uring_setup.
+func Setup(t *kernel.Task, p Params) (*Ring, kernel.Errno) {
+	if err := p.check(); err != kernel.OK {
+		return nil, err
 	}
-	c := r.cq[0]
-	r.cq = r.cq[1:]
-	return c
+	if p.CQEntries == 0 {
+		p.CQEntries = 2 * p.Entries
+	}
+	r := &Ring{Params: p}
+	c := t.Subsystem(ringCount{}, func() any { return &ringCount{} }).(*ringCount)
+	c.n++
+	r.number = c.n
+	r.uringLock.Init(t, nil, "uring_lock")
+	t.Own(&r.wq.obj, "io-wq", "io-wq")
+	t.Own(&r.cq.obj, "cq", "cq ring")
+	t.Own(&r.refs, "percpu_ref", "io_ring_ctx.refs")
+	t.Own(&r.exit, "flag", "ring is dying")
+	r.cq.size = p.CQEntries
+	r.sq.size = p.Entries
+	r.wq.limit = p.BoundedWorkers
+	if r.wq.limit == 0 {
+		r.wq.limit = defaultBoundedWorkers
+	}
+	if p.Flags&IORING_SETUP_DEFER_TASKRUN != 0 {
+		t.Own(&r.local.obj, "llist", "work_llist")
+	}
+	if p.Flags&IORING_SETUP_IOPOLL != 0 {
+		t.Own(&r.poll.obj, "list", "iopoll_list")
+	}
+	if p.Flags&IORING_SETUP_SINGLE_ISSUER != 0 && p.Flags&IORING_SETUP_R_DISABLED == 0 {
+		r.submitter = t
+	}
+	if t.K.Profile == kernel.V6_12 {
+		r.generations.init(t)
+	}
+	if p.Flags&IORING_SETUP_SQPOLL != 0 {
+		r.startSqThread(t)
+	}
+	return r, kernel.OK
 }
 
-// addTaskWork is io_req_task_work_add: the ring keeps the order of its completions,
-// whatever the order in which task work runs.
-func (r *Ring) addTaskWork(t, owner *kernel.Task, fn func(*kernel.Task)) {
-	err := t.TaskWorkAdd(owner, &kernel.TaskWork{Func: func(t *kernel.Task) {
-		next := r.tw[0]
-		r.tw = r.tw[1:]
-		next(t)
-	}}, kernel.TWA_SIGNAL)
-	if err != kernel.OK { // the task has exited
-		t.Kthread("io_fallback_tw", sim.Op{Verb: "run"}, fn)
-		return
+func (p *Params) check() kernel.Errno {
+	f := p.Flags
+	if f&^setupFlags != 0 {
+		return kernel.EINVAL
 	}
-	r.tw = append(r.tw, fn) // part of the same operation
+	if p.Entries > maxEntries && f&IORING_SETUP_CLAMP != 0 {
+		p.Entries = maxEntries
+	}
+	if p.Entries <= 0 || p.Entries > maxEntries {
+		return kernel.EINVAL
+	}
+	p.Entries = roundUp(p.Entries)
+	if f&IORING_SETUP_CQSIZE != 0 {
+		if p.CQEntries > maxCQEntries && f&IORING_SETUP_CLAMP != 0 {
+			p.CQEntries = maxCQEntries
+		}
+		if p.CQEntries <= 0 || p.CQEntries > maxCQEntries {
+			return kernel.EINVAL
+		}
+		if p.CQEntries = roundUp(p.CQEntries); p.CQEntries < p.Entries {
+			return kernel.EINVAL
+		}
+	} else {
+		p.CQEntries = 0
+	}
+	const inTask = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_DEFER_TASKRUN
+	switch {
+	case f&IORING_SETUP_SQPOLL != 0 && f&inTask != 0,
+		f&IORING_SETUP_TASKRUN_FLAG != 0 && f&(IORING_SETUP_COOP_TASKRUN|IORING_SETUP_DEFER_TASKRUN) == 0,
+		f&IORING_SETUP_DEFER_TASKRUN != 0 && f&IORING_SETUP_SINGLE_ISSUER == 0:
+		return kernel.EINVAL
+	}
+	return kernel.OK
+}
+
+func roundUp(n int) int {
+	p := 1
+	for p < n {
+		p *= 2
+	}
+	return p
+}
+
+func (r *Ring) has(flag uint32) bool { return r.Flags&flag != 0 }
+
+// lock takes uring_lock; what is completed until unlock is posted there.
+func (r *Ring) lock(t *kernel.Task) { r.uringLock.Lock(t) }
+
+func (r *Ring) unlock(t *kernel.Task) {
+	r.flush(t)
+	r.uringLock.Unlock(t)
 }
 
 // InFlight counts the requests that were submitted and have no completion entry, for
 // auditors.
-func (r *Ring) InFlight() int { return r.inFlight }
+func (r *Ring) InFlight() int { return r.noted }
 
-// defaultBoundedWorkers is min(submission entries, 4 x CPUs) as it was observed.
-const defaultBoundedWorkers = 8
-
-// ioWq is the bounded pool of workers of a ring.
-type ioWq struct {
-	obj           sim.Object
-	limit, active int
-}
-
-// Ready tells whether another worker may run.
-func (w *ioWq) Ready(*sim.Task) bool { return w.active < w.limit }
-
-// queue is io_queue_iowq: fn runs in a worker.
-func (w *ioWq) queue(t *kernel.Task, fn func(*kernel.Task)) {
-	t.Kthread("iou-wrk", sim.Op{Verb: "io-wq run", Obj: &w.obj, Guard: w}, func(t *kernel.Task) {
-		t.Did(w.class())
-		w.active++
-		fn(t)
-		t.Touch(&w.obj, w.class())
-		w.active--
-	})
-}
-
-// class says that workers commute as long as the limit is out of reach.
-func (w *ioWq) class() sim.Class {
-	if w.active+1 < w.limit {
-		return sim.Commute
-	}
-	return sim.Write
-}
+// Free tells whether the ring has exited and is gone, for auditors.
+func (r *Ring) Gone() bool { return r.exited }

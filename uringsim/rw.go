@@ -2,177 +2,184 @@ package uringsim
 
 import (
 	"dmasim/iter"
-	"dmasim/sim/hw"
+	"dmasim/sim"
 	"dmasim/sim/kernel"
-	"dmasim/token"
 )
 
-// SQE is a fixed read or write: struct io_uring_sqe, as far as it is needed.
-type SQE struct {
-	// Write is IORING_OP_WRITE_FIXED, otherwise IORING_OP_READ_FIXED.
-	Write    bool
-	File     *iter.File
-	BufIndex int
-	// Addr is the offset in the buffer, Len the length, Off the position in the file,
-	// all in bytes.
-	Addr, Len uint64
-	Off       int64
-	// Nowait is RWF_NOWAIT: -EAGAIN is reported, not punted.
-	Nowait   bool
-	UserData uint64
-}
-
-// request is struct io_kiocb.
-type request struct {
-	ring  *Ring
-	sqe   SQE
-	owner *kernel.Task
-	node  *node
-	use   token.Use
-	iter  iter.Iter
-	// imported is set between the Import and the Finish stage of use.
-	imported bool
-	saved    iter.State
-	kiocb    iter.Kiocb
-	// worker is the worker that is issuing the request: what it completes itself is not
-	// issued again.
-	worker *kernel.Task
-	done   bool
-}
-
-// Submit issues one request of the calling task. Its result, also of what is wrong
-// with it, is a completion entry.
-func (r *Ring) Submit(t *kernel.Task, sqe SQE) {
-	req := &request{ring: r, sqe: sqe, owner: t}
-	r.inFlight++
-	r.uringLock.Lock(t)
-	t.Say("IMP-5", "issue "+req.name()+", non-blocking")
-	ret := req.issue(t, true)
-	switch {
-	case ret == iter.Neg(kernel.EIOCBQUEUED):
-	case req.punts(ret):
-		req.punt(t)
-	default:
-		req.finish(t, ret)
+// begin is what io_read and io_write begin with: false if the attempt is over before the
+// file was asked, with ret.
+func (req *request) begin(t *kernel.Task, write, nonblock bool) (ret int64, ok bool) {
+	if err := req.initFile(t, write); err != kernel.OK {
+		return iter.Neg(err), false
 	}
-	r.uringLock.Unlock(t)
-}
-
-func (req *request) name() string {
-	if req.sqe.Write {
-		return "WRITE_FIXED"
-	}
-	return "READ_FIXED"
-}
-
-// punts tells whether a result of a non-blocking attempt sends the request to a worker
-// (IMP-5).
-func (req *request) punts(res int64) bool {
-	again := res == iter.Neg(kernel.EAGAIN) || res == iter.Neg(kernel.EOPNOTSUPP)
-	return again && !req.sqe.Nowait
-}
-
-// issue is io_read_fixed and io_write_fixed (IMP-1 to IMP-5). It returns a result, or
-// -EIOCBQUEUED.
-func (req *request) issue(t *kernel.Task, nonblock bool) int64 {
-	r, s := req.ring, &req.sqe
-	if req.node == nil { // IMP-1, uring_lock is held
-		if s.BufIndex < 0 || s.BufIndex >= len(r.table) || r.table[s.BufIndex] == nil {
-			return iter.Neg(kernel.EFAULT)
+	req.res = int64(req.iter.Count)
+	if nonblock {
+		if !supportsNowait(req.file) {
+			req.restore()
+			return again, false
 		}
-		req.node = r.table[s.BufIndex]
-		req.node.refs++
-	}
-	n := req.node
-	t.Use(&n.Mem)
-	// IMP-2
-	end := s.Addr + s.Len
-	if end < s.Addr || s.Len > iter.MaxRWCount || end > n.length || s.Len == 0 {
-		return iter.Neg(kernel.EFAULT)
-	}
-	if s.File != n.target {
-		return iter.Neg(kernel.EBADF)
-	}
-	// IMP-3
-	dir := hw.FromDevice
-	if s.Write {
-		dir = hw.ToDevice
-	}
-	req.use = token.Use{Token: n.token, Dir: dir, Off: s.Addr, Len: s.Len, Nowait: nonblock}
-	if err := n.token.Import(t, &req.use); err != kernel.OK {
-		return iter.Neg(err)
-	}
-	req.imported = true
-	req.iter = iter.DmaToken(t, &req.use)
-	req.saved = req.iter.Save()
-	req.kiocb = iter.Kiocb{File: s.File, Pos: s.Off, Complete: req.complete}
-	if nonblock || s.Nowait {
 		req.kiocb.Flags |= iter.IOCB_NOWAIT
+	} else {
+		req.kiocb.Flags &^= iter.IOCB_NOWAIT
 	}
-	if s.Write {
-		return s.File.Ops.WriteIter(t, &req.kiocb, &req.iter)
+	if req.kiocb.Pos < 0 {
+		return iter.Neg(kernel.EINVAL), false
 	}
-	return s.File.Ops.ReadIter(t, &req.kiocb, &req.iter)
+	return 0, true
 }
 
-// complete is io_complete_rw: the kiocb's completion, in any context. The rest is task
+// restore takes the iterator back to where it was saved.
+func (req *request) restore() {
+	if !req.ring.seed.forgetIter {
+		req.iter.Restore(req.saved)
+	}
+}
+
+// read is io_read: complete, queued, -EAGAIN for another try in io-wq, or an error.
+func (req *request) read(t *kernel.Task, nonblock bool) int64 {
+	if ret, ok := req.begin(t, false, nonblock); !ok {
+		return ret
+	}
+	ret := req.file.Ops.ReadIter(t, &req.kiocb, &req.iter)
+	if ret == iter.Neg(kernel.EOPNOTSUPP) && nonblock {
+		ret = again
+	}
+	switch {
+	case ret == again || req.inlineReissue(t):
+		if !nonblock && !req.ring.has(IORING_SETUP_IOPOLL) || req.nowait {
+			return req.readDone(t, ret)
+		}
+		req.restore()
+		return again
+	case ret == queued:
+		return queued
+	case ret == req.res, ret <= 0, !nonblock, req.nowait:
+		return req.readDone(t, ret)
+	}
+	// A part was read. The iterator may be anywhere.
+	req.restore()
+	req.iter.Advance(uint64(ret))
+	req.bytesDone += ret
+	req.saved = req.iter.Save()
+	return again
+}
+
+func (req *request) readDone(t *kernel.Task, ret int64) int64 {
+	if ret < 0 {
+		return ret
+	}
+	return req.done(t, ret)
+}
+
+// write is io_write. What is left of a part that was written is done in io-wq; the iterator
+// is where the file left it.
+func (req *request) write(t *kernel.Task, nonblock bool) int64 {
+	if ret, ok := req.begin(t, true, nonblock); !ok {
+		return ret
+	}
+	req.kiocb.Flags |= iter.IOCB_WRITE
+	ret := req.file.Ops.WriteIter(t, &req.kiocb, &req.iter)
+	if req.inlineReissue(t) {
+		ret = again
+	}
+	if ret == iter.Neg(kernel.EOPNOTSUPP) && req.kiocb.Nowait() {
+		ret = again
+	}
+	poll := req.ring.has(IORING_SETUP_IOPOLL)
+	switch {
+	case ret == again && req.nowait:
+		return req.done(t, ret)
+	case ret == again && (nonblock || poll):
+		req.restore()
+		return again
+	case ret >= 0 && ret != req.res:
+		req.saved = req.iter.Save()
+		req.bytesDone += ret
+		return again
+	}
+	return req.done(t, ret)
+}
+
+// done is kiocb_done: the file is done with the request, or has taken it.
+func (req *request) done(t *kernel.Task, ret int64) int64 {
+	switch {
+	case ret == queued:
+		return queued
+	case ret >= 0 && !req.ring.has(IORING_SETUP_IOPOLL):
+		if ret != req.res {
+			req.failed = true // a short one ends a chain
+		}
+		req.res = req.fixup(ret)
+		return complete
+	}
+	if ret == iter.Neg(kernel.ERESTARTSYS) { // io_rw_done: there is no way to restart the call
+		ret = iter.Neg(kernel.EINTR)
+	}
+	req.kiocb.Complete(t, ret)
+	return queued
+}
+
+// completeRW is io_complete_rw: the kiocb's completion, in any context. The rest is task
 // work.
-func (req *request) complete(t *kernel.Task, res int64) {
-	again := req.punts(res) && req.worker != t
-	req.ring.addTaskWork(t, req.owner, func(t *kernel.Task) {
-		req.ring.uringLock.Lock(t)
-		if again {
-			t.Say("IMP-5", req.name()+" would block: punt to io-wq")
-			req.iter.Restore(req.saved)
-			req.punt(t)
+func (req *request) completeRW(t *kernel.Task, res int64) {
+	req.endOnce(t)
+	if t.K.Profile == kernel.V6_12 && req.mayReissue(t, res) {
+		req.reissue = true // io_read and io_write look at it
+		return
+	}
+	req.todo, req.raw = toSettle, res
+	req.ring.addTaskWork(t, req, true)
+}
+
+// result is __io_complete_rw_common and io_fixup_rw_res.
+func (req *request) result(t *kernel.Task, res int64) {
+	if res != req.res {
+		if req.mayReissue(t, res) {
+			req.bounded(t)
+			req.restore()
+			req.reissue = true
 		} else {
-			req.finish(t, res)
+			req.failed = true
 		}
-		req.ring.uringLock.Unlock(t)
-	})
+	}
+	req.res = req.fixup(res)
 }
 
-// punt gives the request to a worker, which issues it in blocking mode with the node
-// already held.
-func (req *request) punt(t *kernel.Task) {
-	req.drop(t) // the worker imports again
-	req.ring.wq.queue(t, func(t *kernel.Task) {
-		t.Say("IMP-5", "issue "+req.name()+" from io-wq, blocking")
-		req.worker = t
-		if ret := req.issue(t, false); ret != iter.Neg(kernel.EIOCBQUEUED) {
-			req.complete(t, ret) // final, whatever it is
-		}
-		if req.worker == t {
-			req.worker = nil
-		}
-	})
+// mayReissue is io_rw_should_reissue: a request that would block, and whose user has nothing
+// against that, goes to io-wq. All files here are block devices or regular files. Until 6.12
+// only what is completed while it is issued can.
+func (req *request) mayReissue(t *kernel.Task, res int64) bool {
+	if res != again && (res != iter.Neg(kernel.EOPNOTSUPP) || t.K.Profile == kernel.V6_12) {
+		return false
+	}
+	r := req.ring
+	if t.K.Profile == kernel.V6_12 && (t.Context() != kernel.InTask || t != req.owner.task) {
+		return false
+	}
+	t.Touch(&r.exit, sim.Read)
+	return !req.nowait && (!isWorker(t) || r.has(IORING_SETUP_IOPOLL)) && !r.dying
 }
 
-// drop is the Finish stage of what was imported.
-func (req *request) drop(t *kernel.Task) {
-	if req.imported {
-		req.imported = false
-		req.use.Token.Finish(t, &req.use)
+// inlineReissue is REQ_F_REISSUE as 6.12 has it: the completion came during the attempt.
+func (req *request) inlineReissue(t *kernel.Task) bool {
+	if t.K.Profile != kernel.V6_12 || !req.reissue {
+		return false
+	}
+	req.reissue = false
+	return true
+}
+
+// bounded reports a request that is issued without end, as the kernel does not.
+func (req *request) bounded(t *kernel.Task) {
+	if req.again++; req.again > reissueBound {
+		t.Fail(sim.Livelock, "request %d of the ring was issued %d times; each time its completion said that it would block", req.sqe.UserData, req.again)
 	}
 }
 
-// finish posts the completion entry and frees the request. uring_lock is held.
-func (req *request) finish(t *kernel.Task, res int64) {
-	r := req.ring
-	if req.done {
+// endOnce finds a kiocb that is completed again.
+func (req *request) endOnce(t *kernel.Task) {
+	if req.ended {
 		t.Fail(iter.DoubleCompletion, "request %d of the ring completed twice (%s)", req.sqe.UserData, t.Task)
 	}
-	req.done = true
-	if res >= 0 {
-		t.Sayf("", "CQE: %s = %d", req.name(), res)
-	} else {
-		t.Sayf("", "CQE: %s = %v", req.name(), kernel.Errno(-res))
-	}
-	r.cq = append(r.cq, CQE{req.sqe.UserData, res})
-	r.inFlight--
-	req.drop(t)
-	if req.node != nil {
-		r.putNode(t, req.node)
-		req.node = nil
-	}
+	req.ended = true
 }

@@ -12,123 +12,120 @@ import (
 	"dmasim/sim/kernel"
 )
 
-func TestConformance(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		check func(t *testing.T)
-	}{
-		{"C-URING-03", func(t *testing.T) {
-			// Unregistering returns at once; the buffer stays until the request is freed.
-			passes(t, func(k *kernel.Task) {
-				w := newWorld(k)
-				var kiocb *iter.Kiocb
-				w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 { kiocb = io; return queued }
-				w.ring.Submit(k, SQE{File: w.file, Len: 512})
-				require.Equal(t, kernel.OK, w.ring.UnregisterBuffer(k, 0))
-				require.False(t, w.fake.tok.unregistered)
-				require.Equal(t, 1, w.ring.InFlight())
-				kiocb.Complete(k, 512)
-				require.False(t, w.fake.tok.unregistered, "the completion is not the end yet")
-				require.EqualValues(t, 512, w.ring.WaitCQE(k).Res)
-				require.True(t, w.fake.tok.unregistered)
-				require.Zero(t, w.ring.InFlight())
-				w.buf.Put(k)
-			})
-		}},
-		{"C-URING-04", func(t *testing.T) {
-			// A request in flight keeps the old buffer over an update, a new one has the new.
-			passes(t, func(k *kernel.Task) {
-				w := newWorld(k)
-				old := w.fake.tok
-				var kiocb *iter.Kiocb
-				w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 { kiocb = io; return queued }
-				w.ring.Submit(k, SQE{File: w.file, Len: 512})
-				w.fake.tok = &fakeToken{}
-				require.Equal(t, kernel.OK, w.ring.RegisterDmaBuf(k, 0, w.file, w.buf))
-				require.False(t, old.unregistered)
-				w.fake.answer = whole
-				require.EqualValues(t, 1024, w.do(k, SQE{Len: 1024}))
-				require.Equal(t, 1, w.fake.tok.imports)
-				kiocb.Complete(k, 512)
-				w.ring.WaitCQE(k)
-				require.True(t, old.unregistered)
-				w.teardown(k)
-			})
-		}},
-		{"C-URING-05", func(t *testing.T) {
-			for _, slot := range []int{1, 2, -1} {
-				refused(t, kernel.EFAULT, SQE{BufIndex: slot, Len: 512})
-			}
-		}},
-		{"C-URING-06", func(t *testing.T) {
-			refused(t, kernel.EFAULT, SQE{Addr: bufferSize, Len: 1})
-			refused(t, kernel.EFAULT, SQE{Addr: bufferSize - 511, Len: 512})
-			refused(t, kernel.EFAULT, SQE{Len: bufferSize + 1})
-			refused(t, kernel.EFAULT, SQE{Addr: ^uint64(0), Len: 2})
-			refused(t, kernel.EFAULT, SQE{Addr: ^uint64(0) - 511, Len: 512})
-			refused(t, kernel.EFAULT, SQE{Len: iter.MaxRWCount + 1})
-			refused(t, kernel.EFAULT, SQE{Len: 0})
-			refused(t, kernel.EFAULT, SQE{Addr: bufferSize, Len: 0})
-			passes(t, func(k *kernel.Task) {
-				w := newWorld(k)
-				require.EqualValues(t, bufferSize, w.do(k, SQE{Len: bufferSize}), "an exact fit")
-				require.EqualValues(t, 1, w.do(k, SQE{Addr: bufferSize - 1, Len: 1}))
-				w.teardown(k)
-			})
-		}},
-		{"C-URING-09", func(t *testing.T) { // -EAGAIN as the return value
-			punted(t, func(_ *kernel.Task, _ *iter.Kiocb, again int64) int64 { return again })
-		}},
-		{"C-URING-10", func(t *testing.T) { // -EAGAIN through the completion, in the submitter
-			punted(t, func(k *kernel.Task, io *iter.Kiocb, again int64) int64 { io.Complete(k, again); return queued })
-		}},
-		{"C-URING-10 from an interrupt", func(t *testing.T) {
-			punted(t, func(k *kernel.Task, io *iter.Kiocb, again int64) int64 {
-				k.Interrupt("irq", func(k *kernel.Task) { io.Complete(k, again) })
-				return queued
-			})
-		}},
-		{"C-URING-11", func(t *testing.T) {
-			for _, through := range []bool{false, true} {
-				for _, e := range []kernel.Errno{kernel.EAGAIN, kernel.EOPNOTSUPP} {
-					passes(t, func(k *kernel.Task) {
-						w := newWorld(k)
-						w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 {
-							if through {
-								io.Complete(k, neg(e))
-								return queued
-							}
-							return neg(e)
+var _ = conform(cases{
+	{"C-URING-03", func(t *testing.T) {
+		// Unregistering returns at once; the buffer stays until the request is freed.
+		passes(t, func(k *kernel.Task) {
+			w := newWorld(k)
+			var kiocb *iter.Kiocb
+			w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 { kiocb = io; return queued }
+			w.submit(k, SQE{Len: 512})
+			require.Equal(t, kernel.OK, w.ring.UnregisterBuffer(k, 0))
+			require.False(t, w.fake.tok.unregistered)
+			require.Equal(t, 1, w.ring.InFlight())
+			kiocb.Complete(k, 512)
+			require.False(t, w.fake.tok.unregistered, "the completion is not the end yet")
+			require.EqualValues(t, 512, w.ring.WaitCQE(k).Res)
+			require.True(t, w.fake.tok.unregistered)
+			require.Zero(t, w.ring.InFlight())
+			w.buf.Put(k)
+		})
+	}},
+	{"C-URING-04", func(t *testing.T) {
+		// A request in flight keeps the old buffer over an update, a new one has the new.
+		passes(t, func(k *kernel.Task) {
+			w := newWorld(k)
+			old := w.fake.tok
+			var kiocb *iter.Kiocb
+			w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 { kiocb = io; return queued }
+			w.submit(k, SQE{Len: 512})
+			w.fake.tok = &fakeToken{}
+			require.Equal(t, kernel.OK, w.ring.RegisterDmaBuf(k, 0, w.file, w.buf))
+			require.False(t, old.unregistered)
+			w.fake.answer = whole
+			require.EqualValues(t, 1024, w.do(k, SQE{Len: 1024}))
+			require.Equal(t, 1, w.fake.tok.imports)
+			kiocb.Complete(k, 512)
+			w.ring.WaitCQE(k)
+			require.True(t, old.unregistered)
+			w.teardown(k)
+		})
+	}},
+	{"C-URING-05", func(t *testing.T) {
+		for _, slot := range []int{1, 2, -1} {
+			refused(t, kernel.EFAULT, SQE{BufIndex: slot, Len: 512})
+		}
+	}},
+	{"C-URING-06", func(t *testing.T) {
+		refused(t, kernel.EFAULT, SQE{Addr: bufferSize, Len: 1})
+		refused(t, kernel.EFAULT, SQE{Addr: bufferSize - 511, Len: 512})
+		refused(t, kernel.EFAULT, SQE{Len: bufferSize + 1})
+		refused(t, kernel.EFAULT, SQE{Addr: ^uint64(0), Len: 2})
+		refused(t, kernel.EFAULT, SQE{Addr: ^uint64(0) - 511, Len: 512})
+		refused(t, kernel.EFAULT, SQE{Len: iter.MaxRWCount + 1})
+		refused(t, kernel.EFAULT, SQE{Len: 0})
+		refused(t, kernel.EFAULT, SQE{Addr: bufferSize, Len: 0})
+		passes(t, func(k *kernel.Task) {
+			w := newWorld(k)
+			require.EqualValues(t, bufferSize, w.do(k, SQE{Len: bufferSize}), "an exact fit")
+			require.EqualValues(t, 1, w.do(k, SQE{Addr: bufferSize - 1, Len: 1}))
+			w.teardown(k)
+		})
+	}},
+	{"C-URING-09", func(t *testing.T) { // -EAGAIN as the return value
+		punted(t, func(_ *kernel.Task, _ *iter.Kiocb, again int64) int64 { return again })
+	}},
+	{"C-URING-10", func(t *testing.T) { // -EAGAIN through the completion, in the submitter
+		punted(t, func(k *kernel.Task, io *iter.Kiocb, again int64) int64 { io.Complete(k, again); return queued })
+	}},
+	{"C-URING-10 from an interrupt", func(t *testing.T) {
+		punted(t, func(k *kernel.Task, io *iter.Kiocb, again int64) int64 {
+			k.Interrupt("irq", func(k *kernel.Task) { io.Complete(k, again) })
+			return queued
+		})
+	}},
+	{"C-URING-11", func(t *testing.T) {
+		for _, through := range []bool{false, true} {
+			for _, e := range []kernel.Errno{kernel.EAGAIN, kernel.EOPNOTSUPP} {
+				passes(t, func(k *kernel.Task) {
+					w := newWorld(k)
+					w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 {
+						if through {
+							io.Complete(k, neg(e))
+							return queued
 						}
-						require.Equal(t, neg(e), w.do(k, SQE{Len: 512, Nowait: true}))
-						require.Len(t, w.fake.attempts, 1, "not punted")
-						require.True(t, w.fake.attempts[0].nowait)
-						w.teardown(k)
-					})
-				}
-			}
-		}},
-		{"C-URING-16", func(t *testing.T) { // completion in hardirq context, in every interleaving
-			on.Always(t, func(k *kernel.Task) {
-				w := newWorld(k)
-				w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
-					k.Interrupt("irq", func(k *kernel.Task) { io.Complete(k, int64(i.Count)) })
-					return queued
-				}
-				k.Go("io_uring", func(k *kernel.Task) {
-					if w.do(k, SQE{Len: 512}) != 512 {
-						k.Fail(iter.WrongErrno, "short")
+						return neg(e)
 					}
+					want := neg(e)
+					if !through { // a read says -EAGAIN for both
+						want = again
+					}
+					require.Equal(t, want, w.do(k, SQE{Len: 512, RWFlags: iter.RWF_NOWAIT}))
+					require.Len(t, w.fake.attempts, 1, "not punted")
+					require.True(t, w.fake.attempts[0].nowait)
+					w.teardown(k)
 				})
-				k.Go("other", func(k *kernel.Task) { k.Step(sim.Op{Verb: "step"}) })
-				k.Explore()
-				w.teardown(k)
+			}
+		}
+	}},
+	{"C-URING-16", func(t *testing.T) { // completion in hardirq context, in every interleaving
+		on.Always(t, func(k *kernel.Task) {
+			w := newWorld(k)
+			w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
+				k.Interrupt("irq", func(k *kernel.Task) { io.Complete(k, int64(i.Count)) })
+				return queued
+			}
+			k.Go("io_uring", func(k *kernel.Task) {
+				if w.do(k, SQE{Len: 512}) != 512 {
+					k.Fail(iter.WrongErrno, "short")
+				}
 			})
-		}},
-	} {
-		t.Run(c.name, c.check)
-	}
-}
+			k.Go("other", func(k *kernel.Task) { k.Step(sim.Op{Verb: "step"}) })
+			k.Explore()
+			w.teardown(k)
+		})
+	}},
+})
 
 // refused submits a request that must end with the errno, without reaching the file,
 // and leave nothing behind.
@@ -156,19 +153,19 @@ func punted(t *testing.T, first func(k *kernel.Task, io *iter.Kiocb, again int64
 				}
 				return int64(i.Count)
 			}
-			require.EqualValues(t, 1024, w.do(k, SQE{Write: true, Addr: 512, Len: 1024, Off: 4096}))
+			require.EqualValues(t, 1024, w.do(k, SQE{Opcode: IORING_OP_WRITE_FIXED, Addr: 512, Len: 1024, Off: 4096}))
 			require.Equal(t, []attempt{
 				{true, true, 4096, 512, 1024, kernel.InTask},
 				{false, true, 4096, 512, 1024, kernel.InWorker},
 			}, w.fake.attempts)
-			require.Empty(t, w.ring.cq)
+			require.Empty(t, w.ring.cq.ring)
 			w.teardown(k)
 		})
 	}
 }
 
 func TestWrongFile(t *testing.T) {
-	refused(t, kernel.EBADF, SQE{File: &iter.File{Ops: plain{}}, Len: 512})
+	refused(t, kernel.EBADF, SQE{File: &iter.File{Ops: plain{}, Mode: rwMode}, Len: 512})
 }
 
 func TestImportFails(t *testing.T) {
@@ -186,7 +183,7 @@ func TestUserData(t *testing.T) {
 	passes(t, func(k *kernel.Task) {
 		w := newWorld(k)
 		for i := range uint64(3) {
-			w.ring.Submit(k, SQE{File: w.file, Len: 512 * (i + 1), UserData: i})
+			w.submit(k, SQE{Len: 512 * (i + 1), UserData: i})
 		}
 		for i := range uint64(3) {
 			require.Equal(t, CQE{i, int64(512 * (i + 1))}, w.ring.WaitCQE(k))
@@ -226,7 +223,7 @@ func TestWorkerLimit(t *testing.T) {
 		}
 		k.Go("io_uring", func(k *kernel.Task) {
 			for range 3 {
-				w.ring.Submit(k, SQE{File: w.file, Len: 512})
+				w.submit(k, SQE{Len: 512})
 			}
 			for range 3 {
 				w.ring.WaitCQE(k)
@@ -345,7 +342,7 @@ func TestCompletionAfterExit(t *testing.T) {
 		w := newWorld(k)
 		var kiocb *iter.Kiocb
 		w.fake.answer = func(_ *kernel.Task, io *iter.Kiocb, _ *iter.Iter, _ bool) int64 { kiocb = io; return queued }
-		submitter := k.Go("io_uring", func(k *kernel.Task) { w.ring.Submit(k, SQE{File: w.file, Len: 512}) })
+		submitter := k.Go("io_uring", func(k *kernel.Task) { w.submit(k, SQE{Len: 512}) })
 		k.Go("completer", func(k *kernel.Task) {
 			k.Join(submitter.Task)
 			kiocb.Complete(k, 512)

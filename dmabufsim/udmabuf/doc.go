@@ -23,6 +23,6 @@
 //
 // # Left out
 //
-// Other exporters (dma-heaps, vgem), merging sync_files and their deadlines, names of
+// Hugetlb memfds, other exporters (dma-heaps, vgem), merging sync_files and their deadlines, names of
 // buffers.
 package udmabuf

@@ -8,6 +8,7 @@ package simtest
 
 import (
 	"context"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,15 +94,53 @@ func (on On[B]) Finds(t T, s explore.Strategy, body func(B), kinds ...sim.Kind) 
 	require.Contains(t, kinds, f.Kind, f.Message)
 }
 
-// Always checks that every interleaving passes.
+// Always checks that every interleaving passes, and that what operations wait for does not
+// change but by what was declared.
 func (on On[B]) Always(t T, body func(B)) {
 	t.Helper()
-	on.Survives(t, Within(explore.All, 0), body)
+	m := sim.NewMachine()
+	m.StepLimit = limits.StepLimit
+	defer m.Close()
+	s := NewDeclared(m, Within(explore.All, 0))
+	for n := 1; ; n++ {
+		r := m.Run(s, on.Body(body))
+		switch f := r.Failure; {
+		case f != nil:
+			t.Fatalf("execution %d: %v\n%v", n, f, f.Detail)
+		case s.Undeclared != "":
+			t.Fatalf("execution %d: not declared: %s", n, s.Undeclared)
+		case n == limits.Executions:
+			t.Fatalf("not exhausted after %d executions", n)
+		}
+		if !s.Done(r) {
+			return
+		}
+	}
 }
 
 // Sometimes checks that some interleaving fails, and that the first one found fails in
-// the way that is told.
+// the way that is told. One schedule of every trace is enough to find such a failure: it
+// depends on nothing that is not declared.
 func (on On[B]) Sometimes(t T, kind sim.Kind, message string, body func(B)) *sim.Failure {
+	t.Helper()
+	f := on.Undeclared(t, kind, message, body)
+	m := sim.NewMachine()
+	m.StepLimit = limits.StepLimit
+	defer m.Close()
+	for d := explore.NewDPOR(); ; {
+		r := m.Run(d, on.Body(body))
+		if g := r.Failure; g != nil && g.Kind == kind && strings.Contains(g.Message, message) {
+			return f
+		}
+		if !d.Done(r) {
+			t.Fatalf("%s does not find %v", d.Name(), f)
+		}
+	}
+}
+
+// Undeclared is Sometimes for a failure that depends on what no operation declares, such as
+// the use of memory.
+func (on On[B]) Undeclared(t T, kind sim.Kind, message string, body func(B)) *sim.Failure {
 	t.Helper()
 	_, f := on.explore(Within(explore.All, 0), body)
 	return told(t, kind, message, f)

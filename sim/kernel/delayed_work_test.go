@@ -162,3 +162,17 @@ func TestRCUWork(t *testing.T) {
 		k.Explore()
 	})
 }
+
+// cancel_work of a delayed work waits for the timer, which it does not know.
+func TestCancelWorkOnTimer(t *testing.T) {
+	always(t, func(k *Task) {
+		dw := &DelayedWork{}
+		dw.Init(k, nil, "dw", func(*Task) {})
+		k.Go("task", func(k *Task) {
+			k.K.SystemWq.QueueDelayed(k, dw, 10)
+			dw.Work.Cancel(k)
+		})
+		k.Go("other", func(k *Task) { k.Step(opStep) })
+		k.Explore()
+	})
+}

@@ -17,8 +17,10 @@ const (
 	EBADF       Errno = 9
 	EAGAIN      Errno = 11
 	ENOMEM      Errno = 12
+	EACCES      Errno = 13
 	EFAULT      Errno = 14
 	EBUSY       Errno = 16
+	EEXIST      Errno = 17
 	ENODEV      Errno = 19
 	EINVAL      Errno = 22
 	EMFILE      Errno = 24
@@ -27,6 +29,7 @@ const (
 	ESPIPE      Errno = 29
 	EDEADLK     Errno = 35
 	EBADE       Errno = 52
+	EBADR       Errno = 53
 	ENODATA     Errno = 61
 	ETIME       Errno = 62
 	ENOLINK     Errno = 67
@@ -37,6 +40,8 @@ const (
 	ETIMEDOUT   Errno = 110
 	EALREADY    Errno = 114
 	EREMOTEIO   Errno = 121
+	ECANCELED   Errno = 125
+	EOWNERDEAD  Errno = 130
 	ERESTARTSYS Errno = 512 // never leaves the kernel
 	EIOCBQUEUED Errno = 529 // the completion callback will be called
 )
@@ -45,6 +50,7 @@ var errnoNames = map[Errno]string{
 	ENOENT: "ENOENT", ESRCH: "ESRCH", EINTR: "EINTR", EIO: "EIO", ETIMEDOUT: "ETIMEDOUT", EILSEQ: "EILSEQ", ENOLINK: "ENOLINK", ENODATA: "ENODATA", EBADE: "EBADE", ENXIO: "ENXIO", EBADF: "EBADF", EAGAIN: "EAGAIN", ENOMEM: "ENOMEM", EFAULT: "EFAULT",
 	EBUSY: "EBUSY", ENODEV: "ENODEV", EINVAL: "EINVAL", ENOSPC: "ENOSPC", EDEADLK: "EDEADLK", ETIME: "ETIME",
 	EOVERFLOW: "EOVERFLOW", EOPNOTSUPP: "EOPNOTSUPP", EALREADY: "EALREADY", EREMOTEIO: "EREMOTEIO",
+	EACCES: "EACCES", EEXIST: "EEXIST", EBADR: "EBADR", ECANCELED: "ECANCELED", EOWNERDEAD: "EOWNERDEAD",
 	EMFILE: "EMFILE", ENOTTY: "ENOTTY", ESPIPE: "ESPIPE", EBADFD: "EBADFD", ERESTARTSYS: "ERESTARTSYS", EIOCBQUEUED: "EIOCBQUEUED",
 }
 

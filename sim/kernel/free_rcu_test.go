@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"dmasim/sim"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,4 +85,21 @@ func TestSubsystem(t *testing.T) {
 		})
 	}
 	require.Len(t, keys, 1)
+}
+
+// Whether the object is there in a section depends on which of them began first.
+func TestFreeRCUOrder(t *testing.T) {
+	gives(t, set("true", "false"), func(k *Task, say func(string, ...any)) {
+		o := newObject(k, 1)
+		k.Go("reader", func(k *Task) {
+			k.RCUReadLock()
+			k.Step(opStep)
+			k.Step(opStep)
+			k.Touch(&o.life, sim.Read)
+			say("%v", o.Alive())
+			k.RCUReadUnlock()
+		})
+		k.Go("updater", func(k *Task) { k.Step(opStep); k.FreeRCU(&o.Mem) })
+		k.Explore()
+	})
 }

@@ -77,9 +77,12 @@ var _ = conform(cases{
 			}
 		}
 		always(t, users(func(*krefObject, *Task) {}))
-		sometimes(t, UseAfterFree, "uses object#1, which was freed by user", users(func(o *krefObject, k *Task) { o.v.Get(k) }))
+		sometimes(t, UseAfterFree, "uses object#1, which was freed by user", users(func(o *krefObject, k *Task) { o.get(k) }))
 		out := outcomes(t, func(k *Task, say func(string, ...any)) {
-			users(func(o *krefObject, _ *Task) { say("alive: %v", o.Alive()) })(k)
+			users(func(o *krefObject, k *Task) {
+				k.Touch(&o.life, sim.Read)
+				say("alive: %v", o.Alive())
+			})(k)
 		})
 		require.Equal(t, set("alive: true", "alive: false"), out)
 	}},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 )
@@ -127,13 +128,13 @@ var _ = conform(cases{
 		confirmed := func(flags RefFlags) map[string]bool {
 			return outcomes(t, func(k *Task, say func(string, ...any)) {
 				var r PercpuRef
-				order, returned := "", false
+				order, returned := "", simtest.NewVar(k, false)
 				r.InitFlags(k, nil, "r", flags, GFP_KERNEL, func(k *Task) { order += " release" })
 				r.Get(k)
 				k.Go("killer", func(k *Task) {
 					r.KillAndConfirm(k, func(k *Task) {
 						order += "confirm"
-						if returned {
+						if returned.Get(k) {
 							order += " late"
 						}
 						if r.IsDying(k); r.dead == false {
@@ -144,7 +145,7 @@ var _ = conform(cases{
 						}
 					})
 					k.Step(opStep)
-					returned = true
+					returned.Set(k, true)
 				})
 				k.Go("user", func(k *Task) { r.Put(k) })
 				k.Explore()
@@ -316,3 +317,29 @@ var _ = conform(cases{
 		})
 	}},
 })
+
+// Who has waited for the end of a switch takes the lock, for which it waits too.
+func TestPercpuRefLockAfterSwitch(t *testing.T) {
+	always(t, func(k *Task) {
+		a, b := newPrefFlags(k, RefAllowReinit), &PercpuRef{}
+		b.InitFlags(k, nil, "b", RefInitAtomic, GFP_KERNEL, func(*Task) {})
+		inside := simtest.NewVar(k, false)
+		k.Go("reviver", func(k *Task) {
+			a.Kill(k)
+			a.Resurrect(k)
+			if inside.Get(k) {
+				k.BUG("two have the lock")
+			}
+		})
+		k.Go("confirmer", func(k *Task) {
+			b.KillAndConfirm(k, func(k *Task) {
+				inside.Set(k, true)
+				k.Step(opStep)
+				inside.Set(k, false)
+			})
+		})
+		k.Explore()
+		b.Exit(k)
+		a.end(k)
+	})
+}

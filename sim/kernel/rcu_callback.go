@@ -203,8 +203,7 @@ func (t *Task) KfreeRCU(m *Mem) {
 				break
 			}
 		}
-		t.Touch(&r.Object, rcuReader) // as the end of a callback, for kvfree_rcu_barrier
-		t.Free(m)
+		t.Free(m) // a barrier is in conflict with the grace period, which this is part of
 	})
 }
 

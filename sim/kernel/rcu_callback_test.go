@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 )
 
@@ -192,7 +193,7 @@ func TestKfreeRCU(t *testing.T) {
 				k.RCUReadLock()
 				if o := p.Dereference(k); o != nil {
 					k.Step(opStep)
-					o.v.Get(k)
+					o.get(k)
 				}
 				k.RCUReadUnlock()
 			})
@@ -226,6 +227,35 @@ func TestCallRCUInsideYoungSection(t *testing.T) {
 			k.RCUReadUnlock()
 		})
 		k.Go("other", func(k *Task) { k.Step(opStep) })
+		k.Explore()
+	})
+}
+
+// Whether kvfree_rcu_barrier waits for an object depends on which of the calls came first.
+func TestKvfreeRCUBarrierOrder(t *testing.T) {
+	gives(t, set("true", "false"), func(k *Task, say func(string, ...any)) {
+		o, freed := newObject(k, 1), simtest.NewVar(k, false)
+		o.freeCheck(func(k *Task) { freed.Set(k, true) })
+		k.Go("updater", func(k *Task) { k.KfreeRCU(&o.Mem) })
+		k.Go("barrier", func(k *Task) {
+			k.KvfreeRCUBarrier()
+			say("%v", freed.Get(k))
+		})
+		k.Explore()
+	})
+}
+
+// A head is free again when its callback is called.
+func TestRCUHeadInCallback(t *testing.T) {
+	gives(t, set("true", "false"), func(k *Task, say func(string, ...any)) {
+		var head RCUHead
+		head.Init(k, nil, "head")
+		k.Go("task", func(k *Task) {
+			head.Call(k, func(*Task) {})
+			k.Step(opStep)
+			k.Touch(&head.obj, sim.Read)
+			say("%v", head.queued)
+		})
 		k.Explore()
 	})
 }

@@ -20,7 +20,7 @@ func replacing(wait func(k *Task, free func(*Task))) func(k *Task) {
 			k.RCUReadLock()
 			o := p.Dereference(k)
 			k.Step(opStep) // the update may come here
-			if v := o.v.Get(k); v != 1 && v != 2 {
+			if v := o.get(k); v != 1 && v != 2 {
 				k.BUG("the object was published before it was initialised")
 			}
 			k.RCUReadUnlock()
@@ -175,7 +175,7 @@ var _ = conform(cases{
 					begin(k)
 					if o := p.Access(k); o != nil {
 						k.Step(opStep)
-						o.v.Get(k)
+						o.get(k)
 					}
 					end(k)
 				})
@@ -259,6 +259,7 @@ var _ = conform(cases{
 							put(k, o)
 							continue
 						}
+						k.Touch(&p.obj, sim.Read)
 						if p.Peek() != o {
 							k.BUG("the reference is to what is not published any more")
 						}

@@ -356,7 +356,7 @@ func TestRefcountOfFreedObject(t *testing.T) {
 		})
 		k.Go("reader", func(k *Task) {
 			k.Step(opStep)
-			o.v.Get(k)
+			o.get(k)
 		})
 		k.Explore()
 	})

@@ -79,6 +79,25 @@ func (t *Task) WaitTaskWork() {
 	t.runTaskWork()
 }
 
+// RunTaskWork is task_work_run for work that has notified as a signal does: what a loop calls
+// that has slept interruptibly. It is part of the operation that was granted last.
+func (t *Task) RunTaskWork() {
+	t.Touch(t.wake(), sim.Read)
+	if !t.pending.notify {
+		return
+	}
+	t.Touch(&t.twork, sim.Write)
+	t.clearNotify()
+	t.runTaskWork()
+}
+
+// TaskSigpending is task_sigpending(current): a signal is pending, work that notifies as one
+// aside. It is part of the operation that was granted last.
+func (t *Task) TaskSigpending() bool {
+	t.Touch(t.wake(), sim.Read)
+	return t.pending.any
+}
+
 // ReturnToUser is the way back to user mode at the end of a system call: task work runs that
 // asks for it, until there is none, and signals are delivered. It tells whether one was
 // fatal: then the task has to end.

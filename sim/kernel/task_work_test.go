@@ -66,6 +66,20 @@ func TestTaskWorkRunsAtExit(t *testing.T) {
 	})
 }
 
+// Work that work adds at the exit runs, too: only when there is none is it too late.
+func TestTaskWorkAddedAtExit(t *testing.T) {
+	passes(t, func(k *Task) {
+		ran := 0
+		target := k.Go("target", func(k *Task) { k.Step(opStep) })
+		require.Equal(t, OK, k.TaskWorkAdd(target, work(func(k *Task) {
+			ran++
+			require.Equal(t, OK, k.TaskWorkAdd(k, work(func(*Task) { ran++ }), TWA_NONE))
+		}), TWA_NONE))
+		k.Explore()
+		require.Equal(t, 2, ran)
+	})
+}
+
 // Which work runs on the way back to user mode, and which waits for the exit, depends on how
 // it was announced. Work that work adds runs in the same return, and so does work that was
 // not announced once other work runs.
@@ -154,4 +168,13 @@ func TestTaskWorkEndsWaits(t *testing.T) {
 	for _, mode := range []TaskWorkMode{TWA_NONE, TWA_RESUME} {
 		gives(t, set(string(sim.LostWakeup)), body(mode))
 	}
+}
+
+// What is pending when a task returns to user mode is delivered there.
+func TestReturnToUserSeesSignals(t *testing.T) {
+	gives(t, set("true", "false"), func(k *Task, say func(string, ...any)) {
+		target := k.Go("target", func(k *Task) { say("%v", k.ReturnToUser()) })
+		k.Go("killer", func(k *Task) { k.SendSignal(target, true) })
+		k.Explore()
+	})
 }

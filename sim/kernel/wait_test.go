@@ -74,6 +74,20 @@ func TestTimeoutIsCancelled(t *testing.T) {
 	})
 }
 
+// Nor does it wake the task from a sleep without a timeout.
+func TestCancelledTimeoutWakesNobody(t *testing.T) {
+	fails(t, sim.LostWakeup, "", func(k *Task) {
+		c := newCompletion(k)
+		k.Go("waiter", func(k *Task) {
+			c.WaitTimeout(k, 5)
+			k.SetCurrentState(Uninterruptible)
+			k.Schedule()
+		})
+		k.Go("completer", c.Complete)
+		k.Explore()
+	})
+}
+
 // schedule_timeout: a wake-up before it is not lost, since the state says so.
 func TestSchedule(t *testing.T) {
 	body := func(early bool) func(k *Task, say func(string, ...any)) {
@@ -117,5 +131,20 @@ func TestSchedule(t *testing.T) {
 		k.Schedule()
 		k.Msleep(3)
 		require.EqualValues(t, 3, k.K.Jiffies(k))
+	})
+}
+
+// Whether a call that may sleep comes while the task says that it sleeps depends on who wakes
+// it in between.
+func TestWokenBeforeMightSleep(t *testing.T) {
+	gives(t, set("", string(sim.Warn)), func(k *Task, _ func(string, ...any)) {
+		sleeper := k.Go("sleeper", func(k *Task) {
+			k.SetCurrentState(Uninterruptible)
+			k.Step(opStep)
+			k.MightSleep("call", "")
+			k.SetRunning()
+		})
+		k.Go("waker", func(k *Task) { k.WakeUpProcess(sleeper) })
+		k.Explore()
 	})
 }

@@ -30,9 +30,10 @@ func collect(s sim.Strategy, body func(k *Task, say func(format string, args ...
 	m.StepLimit = 500
 	defer m.Close()
 	out := map[string]bool{}
+	d := simtest.NewDeclared(m, s)
 	for n := 1; n < limit; n++ {
 		said := ""
-		r := m.Run(s, on.Body(func(k *Task) {
+		r := m.Run(d, on.Body(func(k *Task) {
 			body(k, func(format string, args ...any) { said += fmt.Sprintf(format, args...) + " " })
 		}))
 		switch {
@@ -41,6 +42,9 @@ func collect(s sim.Strategy, body func(k *Task, say func(format string, args ...
 			out[string(r.Failure.Kind)] = true
 		default:
 			out[strings.TrimSuffix(said, " ")] = true
+		}
+		if d.Undeclared != "" {
+			out["not declared: "+d.Undeclared] = true
 		}
 		if !s.Done(r) {
 			return out, n, true

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 )
 
@@ -12,19 +13,20 @@ var _ = conform(cases{
 	{"C-WQ-11", func(t *testing.T) {
 		body := func(stop func(k *Task, w *Work)) func(k *Task) {
 			return func(k *Task) {
-				runs := 0
+				runs := simtest.NewVar(k, 0)
 				var w *Work
 				w = newWork(k, func(k *Task) {
-					if runs++; runs < 4 {
+					runs.Set(k, runs.Get(k)+1)
+					if runs.Get(k) < 4 {
 						k.K.SystemWq.Queue(k, w)
 					}
 				})
 				k.Go("task", func(k *Task) {
 					k.K.SystemWq.Queue(k, w)
 					stop(k, w)
-					now := runs
+					now := runs.Get(k)
 					k.Step(opStep)
-					if runs != now {
+					if runs.Get(k) != now {
 						k.BUG("it runs after it was stopped")
 					}
 				})
@@ -147,5 +149,27 @@ func TestCancelMakesRoom(t *testing.T) {
 		})
 		k.Go("other", func(k *Task) { k.Step(opStep) })
 		k.Explore()
+	})
+}
+
+// The end of a cancel_work_sync decides whether the next queue_work does something.
+func TestCancelSyncEnables(t *testing.T) {
+	out := outcomes(t, func(k *Task, say func(string, ...any)) {
+		wq := NewWorkqueue(k, "wq", 1)
+		wq.Occupy(k, 1)
+		w := newWork(k, func(*Task) {})
+		k.Go("queuer", func(k *Task) {
+			first := wq.Queue(k, w)
+			say("%v %v", first, wq.Queue(k, w))
+			w.Cancel(k)
+		})
+		k.Go("canceller", func(k *Task) { w.CancelSync(k) })
+		k.Explore()
+	})
+	require.Equal(t, set("true false", "false false", "false true", "true true"), out)
+	passes(t, func(k *Task) {
+		newWork(k, func(*Task) {}).CancelSync(k)
+		events := k.Machine().Events()
+		require.Equal(t, sim.Write, events[len(events)-1].Class, "it does not commute with a queue_work that fails")
 	})
 }

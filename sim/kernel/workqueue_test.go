@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 )
 
@@ -57,12 +58,12 @@ var _ = conform(cases{
 	}},
 	{"C-WQ-03", func(t *testing.T) {
 		out := outcomes(t, func(k *Task, say func(string, ...any)) {
-			running, parallel := 0, false
+			in, parallel := simtest.NewVar(k, 0), false
 			w := newWork(k, func(k *Task) {
-				running++
+				in.Set(k, in.Get(k)+1)
 				k.Step(opStep)
-				parallel = parallel || running == 2
-				running--
+				parallel = parallel || in.Get(k) == 2
+				in.Set(k, in.Get(k)-1)
 			})
 			other := NewWorkqueue(k, "other", 0)
 			k.Go("one", func(k *Task) { k.K.SystemWq.Queue(k, w) })
@@ -74,13 +75,13 @@ var _ = conform(cases{
 
 		// Nor does a work stay the same that is initialised anew while it runs.
 		out = outcomes(t, func(k *Task, say func(string, ...any)) {
-			running, parallel := 0, false
+			in, parallel := simtest.NewVar(k, 0), false
 			var w *Work
 			fn := func(k *Task) {
-				running++
+				in.Set(k, in.Get(k)+1)
 				k.Step(opStep)
-				parallel = parallel || running == 2
-				running--
+				parallel = parallel || in.Get(k) == 2
+				in.Set(k, in.Get(k)-1)
 			}
 			w = newWork(k, func(k *Task) {
 				w.Init(k, nil, "again", fn)
@@ -111,13 +112,13 @@ var _ = conform(cases{
 		parallel := func(maxActive int) map[string]bool {
 			return outcomes(t, func(k *Task, say func(string, ...any)) {
 				wq := NewWorkqueue(k, "wq", maxActive)
-				running, most := 0, 0
+				in, most := simtest.NewVar(k, 0), 0
 				for range 3 {
 					wq.Queue(k, newWork(k, func(k *Task) {
-						running++
-						most = max(most, running)
+						in.Set(k, in.Get(k)+1)
+						most = max(most, in.Get(k))
 						k.Step(opStep)
-						running--
+						in.Set(k, in.Get(k)-1)
 					}))
 				}
 				k.Explore()
@@ -147,16 +148,17 @@ var _ = conform(cases{
 		order := func(queue func(k *Task) *Workqueue) map[string]bool {
 			return outcomes(t, func(k *Task, say func(string, ...any)) {
 				wq := queue(k)
-				running := 0
+				in := simtest.NewVar(k, 0)
 				k.Go("queuer", func(k *Task) {
 					for i := range 3 {
 						wq.QueueOn(k, i, newWork(k, func(k *Task) {
-							if running++; running > 1 {
+							in.Set(k, in.Get(k)+1)
+							if in.Get(k) > 1 {
 								say("two at once")
 							}
 							say("%d", i)
 							k.Step(opStep)
-							running--
+							in.Set(k, in.Get(k)-1)
 						}))
 					}
 				})

@@ -373,6 +373,7 @@ var _ = conform(cases{
 					ctx.Fini(k)
 				})
 				k.Step(sim.Op{Verb: "work"})
+				k.Touch(k.wake(), sim.Read)
 				wounded = ctx.wounded
 				free = w[2].Lock(k, ctx)
 				if contended = w[1].Lock(k, ctx); contended == OK {
@@ -717,4 +718,34 @@ func TestWWMutexOvertaking(t *testing.T) {
 			ctx.Fini(k)
 		})
 	}
+}
+
+// The queue is sorted by age, in whatever order they came: a transaction that is younger than
+// the oldest one that waits has to die, also if others that wait are younger still.
+func TestWWMutexQueueIsSorted(t *testing.T) {
+	always(t, func(k *Task) {
+		k.K.Lockdep.Off = true
+		w := wwMutexes(k, 2)
+		k.Go("holder", func(k *Task) {
+			w[0].Lock(k, nil)
+			for _, stamp := range []int64{1, 3} {
+				k.Go("queued", func(k *Task) {
+					ctx := stamped(k, stamp)
+					must(k, w[0].Lock(k, ctx))
+					w[0].Unlock(k)
+					ctx.Fini(k)
+				})
+			}
+			k.Await("until they wait", &w[0].obj, sim.Read, func() bool { return len(w[0].queue) == 2 })
+			ctx := stamped(k, 2)
+			must(k, w[1].Lock(k, ctx))
+			if !w[0].dies(ctx) {
+				k.BUG("it would wait before an older one")
+			}
+			w[1].Unlock(k)
+			ctx.Fini(k)
+			w[0].Unlock(k)
+		})
+		k.Explore()
+	})
 }

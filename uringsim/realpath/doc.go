@@ -16,6 +16,15 @@
 // tried out, not assumed. A Path is a ring, a store and buffers in the slots of the ring's
 // table; it transfers and moves. A Machine runs the workloads of package workload.
 //
+// Observed, and part of the model's Traits or of what it allows: a direct read of ext4
+// across the end of the file answers the short count, and leaves zeroes in the rest of its
+// memory; of such a read only the part before the end has to be in whole blocks; a read that
+// is refused for its odd address may have done that part or those zeroes before. tmpfs
+// takes O_DIRECT and answers as the page cache does. Up to 6.12 a fixed request's buffer is
+// looked up before its file, later the other way round, so that with both wrong either
+// errno comes. A worker may be cancelled before it began, so that also a nop in flight can
+// be. The memory of a ring that was closed counts against RLIMIT_MEMLOCK for some 50 ms.
+//
 // What is missing is in Notes, in sentences, and everything else still runs.
 //
 // # Left out

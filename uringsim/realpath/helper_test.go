@@ -19,6 +19,10 @@ import (
 // needRing skips where there is no io_uring, saying why.
 func needRing(t testing.TB) {
 	t.Helper()
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); limit.Cur < 1<<20 && os.Geteuid() != 0 {
+		t.Skipf("RLIMIT_MEMLOCK is %d bytes, too few for rings and their buffers", limit.Cur)
+	}
 	r, err := realring.Setup(realring.Options{Entries: 1})
 	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES} {
 		if errors.Is(err, missing) {
@@ -41,6 +45,14 @@ func scale(t testing.TB) int {
 	return n
 }
 
+// lowMemlock tells whether a limit of locked memory may be in the way.
+func lowMemlock(t testing.TB) bool {
+	t.Helper()
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit))
+	return limit.Cur < 64<<20
+}
+
 // runText runs a workload that is written down, and checks it.
 func runText(t *testing.T, text string) (*workload.Outcome, error) {
 	t.Helper()
@@ -57,6 +69,10 @@ func runText(t *testing.T, text string) (*workload.Outcome, error) {
 // openFds counts the open descriptors of the process.
 func openFds(t testing.TB) int {
 	t.Helper()
+	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
+	require.NoError(t, err)
+	r.Close()
+	w.Close()
 	names, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(names) - 1

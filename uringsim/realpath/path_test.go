@@ -5,6 +5,7 @@ package realpath
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -84,7 +85,7 @@ func on(t *testing.T, fstype, data string, fn func(dir string) error) error {
 			err = unix.Mount("dmasim", dir, fstype, 0, data)
 		}
 		if err != nil {
-			done <- errors.Join(unusable, err)
+			done <- fmt.Errorf("%w: %w", unusable, err)
 			return
 		}
 		done <- fn(dir)

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"dmasim/internal/uapi"
 )
 
 // READ_FIXED of 4 KiB from a file with O_DIRECT, so many in flight.
@@ -18,9 +16,7 @@ func BenchmarkReadFixed(b *testing.B) {
 			const block, blocks = 4096, 1024
 			r := newRing(b, Options{Entries: uint32(depth)})
 			fd, buf := file(b, block*blocks, unix.O_DIRECT), memory(b, block*depth)
-			if err := r.RegisterBuffers([]uapi.Iovec{vec(buf)}); err != nil {
-				b.Fatal(err)
-			}
+			table(b, r, vec(buf))
 			n := 0
 			issue := func(place uint64) {
 				off := uint64(n%blocks) * block

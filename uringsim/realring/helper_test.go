@@ -19,6 +19,10 @@ import (
 // newRing makes a ring that the test closes, or skips where there is no io_uring.
 func newRing(t testing.TB, o Options) *Ring {
 	t.Helper()
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); limit.Cur < 1<<20 && os.Geteuid() != 0 {
+		t.Skipf("RLIMIT_MEMLOCK is %d bytes, too few for rings and their buffers", limit.Cur)
+	}
 	r, err := Setup(o)
 	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES} {
 		if errors.Is(err, missing) {
@@ -41,6 +45,16 @@ func memory(t testing.TB, size int) *udmabuf.Buffer {
 
 func vec(b *udmabuf.Buffer) uapi.Iovec {
 	return uapi.Iovec{Base: b.IO.Addr(), Len: uint64(len(b.IO.Bytes))}
+}
+
+// table makes the table, or skips where the limit of locked memory is too low.
+func table(t testing.TB, r *Ring, bufs ...uapi.Iovec) {
+	t.Helper()
+	err := r.RegisterBuffers(bufs)
+	if errors.Is(err, unix.ENOMEM) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
 }
 
 // do runs one request to its end and returns its result.
@@ -82,6 +96,10 @@ func file(t testing.TB, size, flags int) int {
 // openFds counts the open descriptors of the process.
 func openFds(t testing.TB) int {
 	t.Helper()
+	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
+	require.NoError(t, err)
+	r.Close()
+	w.Close()
 	names, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(names) - 1 // that of the folder

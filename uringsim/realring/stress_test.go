@@ -160,7 +160,7 @@ func TestManyInFlight(t *testing.T) {
 	for i := range src.IO.Bytes {
 		src.IO.Bytes[i] = byte(i / block * 7)
 	}
-	require.NoError(t, r.RegisterBuffers([]uapi.Iovec{vec(src), vec(dst)}))
+	table(t, r, vec(src), vec(dst))
 	for slot, write := range []bool{true, false} {
 		seen := [blocks]bool{}
 		reap := func() {
@@ -195,4 +195,33 @@ func TestManyInFlight(t *testing.T) {
 		}
 	}
 	require.Equal(t, src.IO.Bytes, dst.IO.Bytes)
+}
+
+// Unregistering with a request in flight returns at once or, up to 6.12, when the request
+// is done; a signal ends neither, and the request completes with its bytes.
+func TestUnregisterInFlight(t *testing.T) {
+	r := newRing(t, Options{Entries: 4})
+	_, stop := signals(t)
+	defer stop()
+	buf := memory(t, 4096)
+	in, out := pipe(t)
+	for round := range byte(20) {
+		require.NoError(t, r.RegisterBuffers([]uapi.Iovec{vec(buf)}))
+		require.NoError(t, r.Prepare(ReadFixed(in, buf.IO.Addr(), 1, 0, 0, 1)))
+		_, err := r.Submit()
+		require.NoError(t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			time.Sleep(5 * time.Millisecond)
+			unix.Write(out, []byte{round})
+		}()
+		require.NoError(t, r.UnregisterBuffers())
+		require.ErrorIs(t, r.UnregisterBuffers(), unix.ENXIO)
+		c, err := r.Next()
+		require.NoError(t, err)
+		require.EqualValues(t, 1, c.Res)
+		require.Equal(t, round, buf.IO.Bytes[0])
+		<-done
+	}
 }

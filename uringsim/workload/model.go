@@ -150,7 +150,7 @@ func (m *Model) transfer(o *Op) []int64 {
 	if o.Fixed() && !m.inSlot(o) {
 		add(kernel.EFAULT)
 	}
-	if !o.Fixed() && o.Mem.Len > 0 && (o.Mem.View == DmaBuf && m.Direct || o.Mem.View == ReadOnly && !o.ToFile()) {
+	if !o.Fixed() && o.Mem.Len > 0 && (o.Mem.View == DmaBuf && m.Direct && m.Strict || o.Mem.View == ReadOnly && !o.ToFile()) {
 		add(kernel.EFAULT)
 	}
 	switch {
@@ -175,7 +175,10 @@ func (m *Model) transfer(o *Op) []int64 {
 		}
 		return []int64{neg(kernel.EINVAL), n}
 	}
-	if m.Direct && o.Mem.At%m.Mem != 0 {
+	if m.Direct && (o.Mem.At%m.Mem != 0 || !o.Fixed() && o.Mem.View == DmaBuf) {
+		if o.Mem.View == DmaBuf { // O_DIRECT that is none, as on tmpfs
+			return []int64{n, neg(kernel.EFAULT), neg(kernel.EINVAL)}
+		}
 		return []int64{n, neg(kernel.EINVAL)}
 	}
 	return []int64{n}

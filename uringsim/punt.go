@@ -1,0 +1,116 @@
+package uringsim
+
+import (
+	"dmasim/iter"
+	"dmasim/sim"
+	"dmasim/sim/kernel"
+)
+
+// defaultBoundedWorkers is min(submission entries, 4 x CPUs) as it was observed.
+const defaultBoundedWorkers = 8
+
+// workerName is the name of every worker.
+const workerName = "iou-wrk"
+
+// isWorker is io_wq_current_is_worker.
+func isWorker(t *kernel.Task) bool { return t.Name == workerName }
+
+// ioWq is the bounded pool of workers of a ring. I/O of block devices is bounded work, and
+// not hashed.
+type ioWq struct {
+	obj           sim.Object
+	limit, active int
+	list          []*request // queued or running
+}
+
+// ioWork is struct io_wq_work.
+type ioWork struct {
+	worker    *kernel.Task
+	running   bool
+	cancelled bool // IO_WQ_WORK_CANCEL
+}
+
+// Ready tells whether another worker may run.
+func (w *ioWq) Ready(*sim.Task) bool { return w.active < w.limit }
+
+// queue is io_wq_enqueue: fn runs in a worker.
+func (w *ioWq) queue(t *kernel.Task, fn func(*kernel.Task)) *kernel.Task {
+	return t.Kthread(workerName, sim.Op{Verb: "io-wq run", Obj: &w.obj, Guard: w}, func(t *kernel.Task) {
+		t.Did(w.class())
+		w.active++
+		fn(t)
+		t.Touch(&w.obj, w.class())
+		w.active--
+	})
+}
+
+// class says that workers commute as long as the limit is out of reach.
+func (w *ioWq) class() sim.Class {
+	if w.active+1 < w.limit {
+		return sim.Commute
+	}
+	return sim.Write
+}
+
+// punt is io_queue_iowq: a worker issues the request in blocking mode, with the node held if
+// it was found already.
+func (req *request) punt(t *kernel.Task) {
+	if req.bytesDone == 0 {
+		req.drop(t) // the worker imports again
+	}
+	w := &req.ring.wq
+	req.work = ioWork{}
+	w.list = append(w.list, req)
+	req.work.worker = w.queue(t, func(t *kernel.Task) {
+		req.work.running = true
+		req.submitWork(t)
+		w.forget(req)
+	})
+}
+
+func (w *ioWq) forget(req *request) {
+	for i, q := range w.list {
+		if q == req {
+			w.list = append(w.list[:i], w.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// submitWork is io_wq_submit_work. -EAGAIN is final here, also that of a write that was short
+// once more: what was written so far is its result. Only polled requests try for ever.
+func (req *request) submitWork(t *kernel.Task) {
+	if req.work.cancelled {
+		req.failLater(t, iter.Neg(kernel.ECANCELED))
+		return
+	}
+	if t.Tracing() {
+		t.Say("IMP-5", "issue "+req.sqe.Opcode.String()+" from io-wq, blocking")
+	}
+	for tries := 0; ; tries++ {
+		ret := req.issue(t, fromIoWq)
+		switch {
+		case ret == queued:
+			return
+		case ret == complete:
+			req.todo = toComplete
+			req.ring.addTaskWork(t, req, false)
+			return
+		case ret != again || req.nowait || !req.ring.has(IORING_SETUP_IOPOLL):
+			req.failLater(t, ret)
+			return
+		}
+		t.Touch(&req.ring.wq.obj, sim.Read)
+		if req.work.cancelled { // io_wq_worker_stopped
+			req.failLater(t, ret)
+			return
+		}
+		req.retry(t, tries)
+	}
+}
+
+// failLater is io_req_task_queue_fail.
+func (req *request) failLater(t *kernel.Task, res int64) {
+	req.res, req.todo = res, toFail
+	req.ring.addTaskWork(t, req, false)
+}
