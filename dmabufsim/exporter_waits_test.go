@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 )
@@ -24,6 +25,7 @@ func TestMapThatWaits(t *testing.T) {
 			b.Buf.Resv.Unlock(k)
 			k.Go("importer", func(k *kernel.Task) {
 				sgt, _ := a.MapUnlocked(k, hw.Bidirectional)
+				k.Touch(&f.obj, sim.Read)
 				say("%v", f.Signaled())
 				a.UnmapUnlocked(k, sgt, hw.Bidirectional)
 			})

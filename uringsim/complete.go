@@ -12,6 +12,7 @@ type tctx struct {
 	task     *kernel.Task
 	obj      sim.Object // list
 	list     []*request
+	spare    []*request // the memory of an earlier list
 	run      func(*kernel.Task)
 	drained  int // works that are queued, and whose request was handled
 	want     int // completions that it waits for, see Ready
@@ -75,9 +76,11 @@ func (c *tctx) runTaskWork(t *kernel.Task) {
 	}
 	t.Touch(&c.obj, sim.Write)
 	list := c.list
-	c.list = nil
+	c.list, c.spare = c.spare[:0], nil
 	c.drained = len(list) - 1
 	c.ring.handle(t, list)
+	clear(list)
+	c.spare = list
 }
 
 // settle is what a completion says of its request. In the kernel it comes just before the

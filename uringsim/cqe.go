@@ -74,6 +74,6 @@ func (r *Ring) PeekCQE(t *kernel.Task) (CQE, bool) {
 	}
 	t.Touch(&r.cq.obj, sim.Write)
 	c := r.cq.ring[0]
-	r.cq.ring = r.cq.ring[1:]
+	r.cq.ring = r.cq.ring[:copy(r.cq.ring, r.cq.ring[1:])]
 	return c, true
 }

@@ -6,6 +6,7 @@ import (
 	"dmasim/dmabufsim"
 	"dmasim/internal/simtest"
 	"dmasim/iter"
+	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
@@ -24,11 +25,23 @@ type fakeToken struct {
 	imports, finishes int
 	importErr         kernel.Errno
 	unregistered      bool
+	obj               sim.Object
+}
+
+// object stands for what the token notes, for whoever waits for that.
+func (f *fakeToken) object(k *kernel.Task) *sim.Object {
+	if f.obj.Key() == 0 {
+		k.OwnStatic(&f.obj, "token", "fake")
+	}
+	return &f.obj
 }
 
 func (f *fakeToken) Import(*kernel.Task, *token.Use) kernel.Errno { f.imports++; return f.importErr }
 func (f *fakeToken) Finish(*kernel.Task, *token.Use)              { f.finishes++ }
-func (f *fakeToken) Unregister(*kernel.Task)                      { f.unregistered = true }
+func (f *fakeToken) Unregister(k *kernel.Task) {
+	k.Touch(f.object(k), sim.Write)
+	f.unregistered = true
+}
 
 // fakeFile answers every attempt by answer, and takes registrations.
 type fakeFile struct {

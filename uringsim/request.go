@@ -101,7 +101,7 @@ func (req *request) deferFailed(t *kernel.Task, res int64) {
 func (r *Ring) flush(t *kernel.Task) {
 	for len(r.compl) > 0 {
 		list := r.compl
-		r.compl = nil
+		r.compl, r.spare = r.spare[:0], nil
 		for _, req := range list {
 			if !req.reissue && !(req.sqe.Flags&IOSQE_CQE_SKIP_SUCCESS != 0 && !req.failed) {
 				req.post(t)
@@ -119,6 +119,7 @@ func (r *Ring) flush(t *kernel.Task) {
 			}
 			req.free(t)
 		}
+		r.spare = list
 	}
 }
 

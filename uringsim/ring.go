@@ -70,6 +70,7 @@ type Ring struct {
 	tasks     []*tctx
 	linking   link // of the submission that is going on
 	compl     []*request
+	spare     []*request // the memory of an earlier list
 
 	refs     sim.Object // what ring exit waits for
 	exit     sim.Object // whether the ring is dying

@@ -209,27 +209,32 @@ func TestFlushDelayedFput(t *testing.T) {
 	})
 }
 
-// The release of a file takes its place among the other task work of the task, and in the
-// list of those that are released by the work item.
+// namedFile is a file whose release says its name.
+func namedFile(k *Task, say func(string, ...any), name string) *File {
+	f := &File{}
+	f.Init(k, name, func(*Task) { say(name) })
+	return f
+}
+
+// The release of a file takes its place among the other task work of the task.
 func TestFputOrder(t *testing.T) {
-	named := func(k *Task, say func(string, ...any), name string) *File {
-		f := &File{}
-		f.Init(k, name, func(*Task) { say(name) })
-		return f
-	}
 	gives(t, set("file", "file work", "work file"), func(k *Task, say func(string, ...any)) {
-		f := named(k, say, "file")
+		f := namedFile(k, say, "file")
 		target := k.Go("target", func(k *Task) { f.Put(k) })
 		k.Go("adder", func(k *Task) { k.TaskWorkAdd(target, work(func(*Task) { say("work") }), TWA_NONE) }) // or too late
 		k.Explore()
 	})
+}
+
+// What the work item would release keeps the order in which it was put.
+func TestDelayedFputOrder(t *testing.T) {
 	gives(t, set("a b", "b a"), func(k *Task, say func(string, ...any)) {
 		k.ExhaustWorkers(true)
-		a, b := named(k, say, "a"), named(k, say, "b")
-		put := func(f *File) *Task {
-			return k.Kthread(f.Name, sim.Op{Verb: "start"}, func(k *Task) { f.Put(k) })
+		put := func(name string) *Task {
+			f := namedFile(k, say, name)
+			return k.Kthread(name, sim.Op{Verb: "start"}, func(k *Task) { f.Put(k) })
 		}
-		one, other := put(a), put(b)
+		one, other := put("a"), put("b")
 		k.Go("flusher", func(k *Task) {
 			k.Join(one.Task)
 			k.Join(other.Task)

@@ -112,8 +112,7 @@ func (t *Task) ReturnToUser() (fatal bool) {
 			return fatal
 		}
 		t.clearNotify()
-		if p.any {
-			t.Touch(t.wake(), sim.Write)
+		if p.any { // nobody else looks at what is pending, and who sends is in conflict with the read
 			fatal = t.deliver() || fatal
 		}
 		t.resume = false

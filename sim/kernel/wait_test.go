@@ -139,12 +139,12 @@ func TestSchedule(t *testing.T) {
 func TestWokenBeforeMightSleep(t *testing.T) {
 	gives(t, set("", string(sim.Warn)), func(k *Task, _ func(string, ...any)) {
 		sleeper := k.Go("sleeper", func(k *Task) {
-			k.SetCurrentState(Uninterruptible)
+			k.SetCurrentState(Interruptible)
 			k.Step(opStep)
 			k.MightSleep("call", "")
 			k.SetRunning()
 		})
-		k.Go("waker", func(k *Task) { k.WakeUpProcess(sleeper) })
+		k.Go("waker", func(k *Task) { k.SendSignal(sleeper, false) })
 		k.Explore()
 	})
 }

@@ -144,7 +144,7 @@ func (r *Ring) Entries() (sq, cq int) { return int(r.params.SqEntries), int(r.pa
 func (r *Ring) InFlight() int { return r.inFlight }
 
 // patience is how long Close waits for requests that cannot be cancelled.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // Close cancels what is in flight, waits for it, and takes the ring down. Afterwards the
 // kernel uses no memory of its requests any more; if it could not be waited for, Close

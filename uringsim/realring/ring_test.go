@@ -178,7 +178,7 @@ func TestCloseWithRequestsInFlight(t *testing.T) {
 		}
 		_, err = r.Submit()
 		require.NoError(t, err)
-		within(t, 20*time.Second, "Close", func() { require.NoError(t, r.Close()) })
+		within(t, 60*time.Second, "Close", func() { require.NoError(t, r.Close()) })
 		require.Equal(t, before, openFds(t))
 	}
 }
