@@ -38,6 +38,7 @@ type Controller struct {
 	off    bool // disabled
 	hung   []hung
 	spare  []*transfer
+	moved  uint64  // bytes
 	pools  []*pool // of the driver, which has them mapped as long as it lives
 }
 
@@ -71,6 +72,9 @@ func (c *Controller) Blocks(lba uint64, n int) hw.Data {
 
 // Written lists the LBAs that were ever written, in rising order.
 func (c *Controller) Written() []uint64 { return c.ns.written() }
+
+// Moved counts the bytes that the drive has transferred, for auditors.
+func (c *Controller) Moved() uint64 { return c.moved }
 
 // Mapped counts the pages that are mapped for the drive, but for those that the driver has
 // mapped for itself.
@@ -301,12 +305,14 @@ func (c *Controller) dma(t *kernel.Task, x *transfer, dir hw.Direction) Status {
 	}
 	if !c.Answers {
 		x.data = c.IOMMU.DMA(t.Task, dir, x.segs, x.data)
+		c.moved += uint64(x.data.Len())
 		return Success
 	}
 	var f *hw.Fault
 	if x.data, f = c.IOMMU.TryDMA(t.Task, dir, x.segs, x.data); f != nil {
 		return DataTransferError
 	}
+	c.moved += uint64(x.data.Len())
 	return Success
 }
 

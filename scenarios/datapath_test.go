@@ -3,6 +3,8 @@ package scenarios
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
@@ -54,4 +56,30 @@ func BenchmarkDataPath(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*depth*rounds)/b.Elapsed().Seconds(), "IO/s")
 	b.ReportMetric(float64(steps)/float64(b.N*depth*rounds), "steps/IO")
+}
+
+// A read that nobody asked for leaves no trace in the data, and is seen all the same.
+func TestTransferredTwice(t *testing.T) {
+	d, err := FindDesign("rfc-v2-repaired")
+	require.NoError(t, err)
+	m := sim.NewMachine()
+	defer m.Close()
+	for _, extra := range []bool{false, true} {
+		r := m.Run(sim.Default{}, func(st *sim.Task) {
+			k, w := boot(st, Case{Design: d}, config{})
+			x := transfer{n: page}
+			w.do(k, x)
+			if extra {
+				w.submit(k, x)
+				w.rings[0].WaitCQE(k)
+			}
+			w.teardown(k)
+		})
+		if !extra {
+			require.Nil(t, r.Failure)
+			continue
+		}
+		require.NotNil(t, r.Failure)
+		require.Contains(t, r.Failure.Message, "nvme0 transferred 8192 bytes, and 4096 were asked for")
+	}
 }

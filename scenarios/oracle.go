@@ -20,6 +20,7 @@ type reference struct {
 	w      *world
 	buffer hw.Data
 	blocks map[uint64]hw.Data // by LBA, those that were written
+	asked  uint64             // bytes of completed transfers
 }
 
 func newReference(w *world) *reference {
@@ -50,6 +51,7 @@ func (r *reference) untouched(lba uint64, n int) hw.Data {
 
 // transferred notes a completed transfer and checks that it happened.
 func (r *reference) transferred(t *kernel.Task, x transfer) {
+	r.asked += uint64(x.n) * sector
 	if x.write {
 		for i := range x.n {
 			r.blocks[uint64(x.lba+i)] = r.buffer.Slice((x.at+i)*sector, sector)
@@ -113,10 +115,21 @@ func (r *reference) strangers() *sim.Failure {
 	return nil
 }
 
+// once checks that what was asked for once was transferred once: a second transfer of
+// the same bytes leaves no trace in the data.
+func (r *reference) once() *sim.Failure {
+	if moved := r.w.ctrl.Moved(); moved != r.asked {
+		return &sim.Failure{Kind: hw.DataCorruption,
+			Message: fmt.Sprintf("%s transferred %d bytes, and %d were asked for", r.w.ctrl.Name, moved, r.asked)}
+	}
+	return nil
+}
+
 // audit registers what must hold at the end of a run.
 func (w *world) audit(t *kernel.Task, cfg config) {
 	m := t.Machine()
 	m.Audit(w.ref.strangers)
+	m.Audit(w.ref.once)
 	m.Audit(func() *sim.Failure {
 		return left(w.ctrl.Mapped(), "page(s) still mapped in the IOMMU of "+w.ctrl.Name)
 	})
