@@ -5,6 +5,7 @@ import (
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 var migrateOnMap = &Scenario{
@@ -16,8 +17,7 @@ var migrateOnMap = &Scenario{
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: hw.DataCorruption}},
-		"drain":  {{Kind: hw.DataCorruption}},
+		"rfc-v2": {{Kind: hw.DataCorruption, Fix: token.FixWaitAfterMap}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

@@ -38,6 +38,9 @@ const (
 	FixUndoRegister
 	// FixPutQueue drops, at the last TOKEN-PUT, the queue reference that TOK-5 took.
 	FixPutQueue
+	// FixWaitAfterMap waits for the KERNEL fences once more after the driver has mapped the
+	// buffer (CREATE-6): the map may have moved it.
+	FixWaitAfterMap
 )
 
 // FixInfo describes a repair for people.
@@ -67,6 +70,8 @@ var fixes = []FixInfo{
 		"drop the dma-buf reference when the registration fails"},
 	{FixPutQueue, "put-queue", "TOKEN-PUT",
 		"drop the queue reference of the registration when the token goes"},
+	{FixWaitAfterMap, "wait-after-map", "CREATE-6",
+		"wait for the KERNEL fences after the buffer was mapped, since mapping may move it"},
 }
 
 // Fixes lists every repair.

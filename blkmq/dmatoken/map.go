@@ -67,6 +67,9 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	res := tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
 	if res == kernel.OK {
 		t.Stressf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
+		if tok.fixes.Has(token.FixWaitAfterMap) {
+			resv.Wait(t, dmabufsim.UsageKernel)
+		}
 	}
 	early := res == kernel.OK && tok.fixes.Has(token.FixPublishUnderResv)
 	if early {

@@ -112,8 +112,6 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 		t.Free(&g.Mem)
 		return nil, err
 	}
-	// R8: an importer waits for the KERNEL fences before it uses a new mapping.
-	resv.Wait(t, dmabufsim.UsageKernel)
 	if err := tok.driver.DmaMap(t, &tok.reg, &g.Map); err != kernel.OK {
 		g.refs.Kill(t)
 		g.idle.Wait(t)
@@ -122,6 +120,9 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 		return nil, err
 	}
 	t.Stressf("make", "dma_map(): %v = pages %s", g, g.Sgt)
+	// R8: an importer waits for the KERNEL fences before it uses a new mapping. The map
+	// itself may have moved the buffer, so it waits afterwards.
+	resv.Wait(t, dmabufsim.UsageKernel)
 	g.refs.Get(t)
 	t.Atf("make", "token->map = %v", g)
 	tok.current.Assign(t, g)
