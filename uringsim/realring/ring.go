@@ -143,8 +143,14 @@ func (r *Ring) Entries() (sq, cq int) { return int(r.params.SqEntries), int(r.pa
 // InFlight counts the requests that the kernel has and whose completion was not reaped.
 func (r *Ring) InFlight() int { return r.inFlight }
 
-// patience is how long Close waits for requests that cannot be cancelled.
-const patience = 30 * time.Second
+// How long Close waits for requests that cannot be cancelled, and how long it waits
+// between two attempts to cancel. One attempt is not enough: a request that is between
+// two places where the kernel looks (on its way to a worker, or about to arm a poll) is
+// found by none.
+const (
+	patience = 30 * time.Second
+	retry    = 20 * time.Millisecond
+)
 
 // Close cancels what is in flight, waits for it, and takes the ring down. Afterwards the
 // kernel uses no memory of its requests any more; if it could not be waited for, Close
@@ -161,14 +167,14 @@ func (r *Ring) Close() error {
 }
 
 func (r *Ring) quiesce() error {
-	// The result does not matter: what cannot be cancelled ends by itself.
-	r.SyncCancelAny(0)
-	until := time.Now().Add(patience)
-	for r.inFlight > 0 {
+	for until := time.Now().Add(patience); r.inFlight > 0; {
 		if _, ok := r.Reap(); ok {
 			continue
 		}
-		if _, err := r.WaitTimeout(1, time.Until(until)); err != nil {
+		// The result does not matter: what cannot be cancelled ends by itself.
+		r.SyncCancelAny(0)
+		_, err := r.WaitTimeout(1, retry)
+		if err != nil && !(errors.Is(err, unix.ETIME) && time.Now().Before(until)) {
 			return fmt.Errorf("closing a ring with %d requests in flight, whose memory is still in use: %w", r.inFlight, err)
 		}
 	}
