@@ -17,7 +17,7 @@ func (q *Queue) newRequest(t *kernel.Task, b *Bio) *Request {
 	if p := plugOf(t); p != nil && p.announced > 1 {
 		for ; p.announced > 1; p.announced-- {
 			more := &Request{q: q, Hctx: rq.Hctx}
-			if !rq.Hctx.tags.take(more) {
+			if !rq.Hctx.tags.take(t, more) {
 				break
 			}
 			t.Touch(&q.refs, using)
@@ -82,10 +82,12 @@ func (rq *Request) Execute(t *kernel.Task) kernel.BlkStatus {
 	ended, status := false, kernel.BLK_STS_OK
 	rq.EndIO = func(t *kernel.Task, _ *Request, s kernel.BlkStatus) bool {
 		t.Touch(&done, sim.Write)
+		t.Release(&done)
 		ended, status = true, s
 		return false
 	}
 	rq.ExecuteNowait(t)
 	t.Await("wait_for_completion_io", &done, sim.Read, func() bool { return ended })
+	t.Acquire(&done)
 	return status
 }

@@ -113,6 +113,8 @@ type dio struct {
 	op   Op
 	mm   *iter.Mm // of pinned pages, nil if none are
 	size int64
+	most int64        // what can be told to have been read, 0 for any amount
+	err  kernel.Errno // of the submission
 
 	left   int // bios and the submitter, see many
 	refs   sim.Object
@@ -247,10 +249,7 @@ func (p *dio) put(t *kernel.Task, s kernel.BlkStatus) {
 	if p.left--; p.left > 0 {
 		return
 	}
-	res := p.size
-	if e := p.status.Errno(); e != kernel.OK {
-		res = iter.Neg(e)
-	}
+	res := p.total()
 	if !p.k.Sync() {
 		p.k.Private = nil
 		if res >= 0 {
@@ -260,7 +259,22 @@ func (p *dio) put(t *kernel.Task, s kernel.BlkStatus) {
 		return
 	}
 	t.Touch(&p.wait, sim.Write)
+	t.Release(&p.wait)
 	p.over, p.res = true, res
+}
+
+// total is the result when all is done.
+func (p *dio) total() int64 {
+	if e := p.status.Errno(); e != kernel.OK {
+		return iter.Neg(e)
+	}
+	if p.err != kernel.OK {
+		return iter.Neg(p.err)
+	}
+	if p.most > 0 {
+		return min(p.size, p.most)
+	}
+	return p.size
 }
 
 func (p *dio) result(t *kernel.Task) int64 {
@@ -269,5 +283,6 @@ func (p *dio) result(t *kernel.Task) int64 {
 	}
 	t.MightSleep("blk_io_schedule", "")
 	t.Await("blk_io_schedule", &p.wait, sim.Read, func() bool { return p.over })
+	t.Acquire(&p.wait)
 	return p.res
 }

@@ -70,12 +70,14 @@ func (h *Hctx) dispatchRequests(t *kernel.Task) {
 		return
 	}
 	t.Step(sim.Op{Verb: "dispatch", Obj: &h.tags.obj})
+	t.Locked(&h.tags.obj)
 	if list := h.dispatch; len(list) > 0 {
 		h.dispatch, h.restart = nil, true
 		if !h.dispatchList(t, list) || h.q.held(t, h) {
 			return
 		}
 		t.Touch(&h.tags.obj, sim.Write)
+		t.Locked(&h.tags.obj)
 	}
 	list := h.soft
 	h.soft = nil

@@ -76,6 +76,7 @@ func (rq *Request) sendFlush(t *kernel.Task) {
 // requeue has the request inserted by kblockd.
 func (q *Queue) requeue(t *kernel.Task, rq *Request) {
 	t.Step(sim.Op{Verb: "requeue request", Obj: &q.requeues.obj})
+	t.Locked(&q.requeues.obj)
 	q.requeues.list = append(q.requeues.list, rq)
 	q.KickRequeueList(t)
 }

@@ -35,6 +35,9 @@ func (f Fops) ReadIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 
 // WriteIter is blkdev_write_iter (BIO-0).
 func (f Fops) WriteIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
+	if i.Count == 0 {
+		return 0
+	}
 	if k.Pos >= f.Queue.Size {
 		return iter.Neg(kernel.ENOSPC)
 	}

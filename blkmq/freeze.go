@@ -24,6 +24,7 @@ func (q *Queue) enter(t *kernel.Task, nowait bool) kernel.BlkStatus {
 	default:
 		t.MightSleep("blk_queue_enter", q.Name)
 		t.Step(sim.Op{Verb: "blk_queue_enter", Obj: &q.refs, Class: using, Guard: (*admitted)(q)})
+		t.Acquire(&q.refs)
 		if q.dying {
 			return kernel.BLK_STS_IOERR
 		}
@@ -35,6 +36,7 @@ func (q *Queue) enter(t *kernel.Task, nowait bool) kernel.BlkStatus {
 // exit is blk_queue_exit, n times. It belongs to the operation before it.
 func (q *Queue) exit(t *kernel.Task, n int) {
 	t.Touch(&q.refs, using)
+	t.Release(&q.refs)
 	if q.usage -= n; q.usage < 0 {
 		t.Fail(kernel.RefcountMisuse, "blk_queue_exit of %s without a reference (%s)", q.Name, t.Task)
 	}
@@ -69,6 +71,7 @@ func (q *Queue) Freeze(t *kernel.Task) {
 // FreezeStart is blk_freeze_queue_start. Any context.
 func (q *Queue) FreezeStart(t *kernel.Task) {
 	t.Step(sim.Op{Verb: "freeze queue", Obj: &q.refs})
+	t.Locked(&q.refs)
 	if q.frozen++; q.frozen == 1 {
 		q.RunQueues(t, t.Context() >= kernel.InSoftirq)
 	}
@@ -78,11 +81,13 @@ func (q *Queue) FreezeStart(t *kernel.Task) {
 func (q *Queue) FreezeWait(t *kernel.Task) {
 	t.MightSleep("blk_mq_freeze_queue_wait", q.Name)
 	t.Step(sim.Op{Verb: "blk_mq_freeze_queue_wait", Obj: &q.refs, Class: sim.Read, Guard: (*drained)(q)})
+	t.Acquire(&q.refs)
 }
 
 // Unfreeze is blk_mq_unfreeze_queue: the last one lets in who waits.
 func (q *Queue) Unfreeze(t *kernel.Task) {
 	t.Step(sim.Op{Verb: "unfreeze queue", Obj: &q.refs})
+	t.Locked(&q.refs)
 	if q.frozen--; q.frozen < 0 {
 		t.Warn("blk_mq_unfreeze_queue of %s, which is not frozen", q.Name)
 		q.frozen = 0
@@ -141,5 +146,6 @@ func (q *Queue) Remove(t *kernel.Task) {
 		q.MarkDead(t)
 	}
 	t.Step(sim.Op{Verb: "blk_mq_freeze_queue_wait", Obj: &q.refs, Guard: (*drained)(q)})
+	t.Acquire(&q.refs)
 	q.put(t)
 }

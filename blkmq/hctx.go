@@ -58,6 +58,7 @@ func (h *Hctx) pending() bool { return len(h.dispatch)+len(h.soft) > 0 }
 // insert is blk_mq_insert_request: at the end of the software queue, or at its head.
 func (h *Hctx) insert(t *kernel.Task, atHead bool, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert request", Obj: &h.tags.obj})
+	t.Locked(&h.tags.obj)
 	h.inserted++
 	if atHead {
 		h.soft = append(append([]*Request(nil), rqs...), h.soft...)
@@ -69,6 +70,7 @@ func (h *Hctx) insert(t *kernel.Task, atHead bool, rqs ...*Request) {
 // bypass is blk_mq_request_bypass_insert: onto the dispatch list.
 func (h *Hctx) bypass(t *kernel.Task, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert into dispatch list", Obj: &h.tags.obj})
+	t.Locked(&h.tags.obj)
 	h.inserted++
 	h.dispatch = append(h.dispatch, rqs...)
 }

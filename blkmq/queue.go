@@ -119,13 +119,16 @@ func NewStacked(t *kernel.Task, name string, size int64, l Limits, ops BioOps) *
 	return q
 }
 
+// bioPoolSize is BIO_POOL_SIZE: the bios that a disk has in reserve for splitting.
+const bioPoolSize = 2
+
 func newQueue(t *kernel.Task, name string, size int64, l Limits) *Queue {
 	q := &Queue{Name: name, Limits: l, Size: size, count: 1}
 	if err := q.Limits.Validate(t); err != kernel.OK {
 		t.Fail(sim.Misuse, "limits of %s: %v", name, err)
 	}
 	t.Own(&q.refs, "request_queue", name)
-	if err := q.bios.Init(t, "bio", 4); err != kernel.OK {
+	if err := q.bios.Init(t, "bio", bioPoolSize); err != kernel.OK {
 		t.Fail(sim.Misuse, "bios of %s: %v", name, err)
 	}
 	t.Machine().Audit(q.audit)
@@ -145,6 +148,7 @@ func (q *Queue) Get(t *kernel.Task) bool {
 // Put is blk_put_queue.
 func (q *Queue) Put(t *kernel.Task) {
 	t.Step(sim.Op{Verb: "blk_put_queue", Obj: &q.refs})
+	t.Release(&q.refs)
 	q.put(t)
 }
 

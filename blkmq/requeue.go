@@ -28,6 +28,7 @@ func (rq *Request) Requeue(t *kernel.Task, kick bool) {
 		return
 	}
 	t.Step(sim.Op{Verb: "requeue request", Obj: &q.requeues.obj})
+	t.Locked(&q.requeues.obj)
 	q.requeues.list = append(q.requeues.list, rq)
 }
 
@@ -43,6 +44,7 @@ func (q *Queue) DelayKickRequeueList(t *kernel.Task, d kernel.Jiffies) {
 // the rest to the head of the software queue.
 func (q *Queue) requeueWork(t *kernel.Task) {
 	t.Touch(&q.requeues.obj, sim.Write)
+	t.Locked(&q.requeues.obj)
 	list := q.requeues.list
 	q.requeues.list = nil
 	for _, rq := range list {

@@ -3,6 +3,7 @@ package blkmq
 import (
 	"dmasim/iter"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 // fit is what the splitter says of a bio: how many bytes of it fit, all if bytes is 0, and
@@ -13,11 +14,11 @@ type fit struct {
 }
 
 // cut finds out where a bio has to be split (__bio_split_to_limits, without the split).
-func (l *Limits) cut(b *Bio, p kernel.Profile) fit {
+func (l *Limits) cut(b *Bio, p kernel.Profile, on token.Fix) fit {
 	switch b.Op {
 	case REQ_OP_READ, REQ_OP_WRITE:
 		if b.Use != nil {
-			return l.cutToken(b, p)
+			return l.cutToken(b, p, on)
 		}
 		if !l.mayNeedSplit(b, p) {
 			return fit{nsegs: 1}
@@ -32,7 +33,7 @@ func (l *Limits) cut(b *Bio, p kernel.Profile) fit {
 }
 
 // mayNeedSplit is bio_may_need_split. It looks at the vector, and not at the part of it
-// that is left.
+// that is left. In 6.18 it does not ask a single one that is short enough for its alignment.
 func (l *Limits) mayNeedSplit(b *Bio, p kernel.Profile) bool {
 	if l.ChunkSectors != 0 || b.cloned || len(b.Vecs) != 1 {
 		return true
@@ -41,7 +42,10 @@ func (l *Limits) mayNeedSplit(b *Bio, p kernel.Profile) bool {
 	if p == kernel.V6_12 {
 		return v.Offset+v.Len > pageSize
 	}
-	return (v.Offset|v.Len)&l.DmaAlignment != 0 || v.Offset+v.Len > l.maxFastSegment
+	if p >= kernel.V7_3 && (v.Offset|v.Len)&l.DmaAlignment != 0 {
+		return true
+	}
+	return v.Offset+v.Len > l.maxFastSegment
 }
 
 // cutVecs is bio_split_rw_at, later bio_split_io_at. Until 6.12 alignment to DMA is tested
@@ -116,14 +120,20 @@ func (l *Limits) split(b *Bio, f fit, p kernel.Profile) fit {
 }
 
 // cutToken is BIO-4: where a token bio is split. The arithmetic is the posted one, in the
-// posted types; what looks wrong here is as posted.
-func (l *Limits) cutToken(b *Bio, p kernel.Profile) fit {
+// posted types; what looks wrong here is as posted, unless it is repaired.
+func (l *Limits) cutToken(b *Bio, p kernel.Profile, on token.Fix) fit {
 	maxBytes := l.maxIO(b)
 	var bytes uint32
+	if on.Has(token.FixCheckLength) {
+		bytes = b.Size
+	}
 	offset := int32(b.Done % pageSize)
 	nsegs := roundUp(b.Size+uint32(offset), pageSize) / pageSize
 	if uint32(offset)&l.DmaAlignment != 0 || bytes&l.DmaAlignment != 0 {
 		return fit{err: kernel.EINVAL}
+	}
+	if most := uint64(pageSize)*uint64(l.MaxSegments) - uint64(offset); on.Has(token.FixLimitSegments) && uint64(maxBytes) > most {
+		maxBytes = uint32(most)
 	}
 	switch {
 	case b.Size > maxBytes:
@@ -135,7 +145,11 @@ func (l *Limits) cutToken(b *Bio, p kernel.Profile) fit {
 	default:
 		return fit{nsegs: nsegs}
 	}
-	return l.split(b, fit{bytes: bytes, nsegs: nsegs}, p)
+	f := l.split(b, fit{bytes: bytes, nsegs: nsegs}, p)
+	if on.Has(token.FixCountSegments) && f.err == kernel.OK {
+		f.nsegs = roundUp(f.bytes+uint32(offset), pageSize) / pageSize
+	}
+	return f
 }
 
 // roundUp is round_up: to a multiple of a power of two, in 32 bits.
@@ -145,7 +159,7 @@ func roundUp(n, to uint32) uint32 { return ((n - 1) | (to - 1)) + 1 }
 // segments, and submits the rest, which is chained to as parent. nil means that the bio
 // has ended.
 func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
-	f := q.Limits.cut(b, t.K.Profile)
+	f := q.Limits.cut(b, t.K.Profile, token.Repairs(t))
 	if f.err != kernel.OK {
 		if b.Use != nil {
 			t.Sayf("BIO-4", "bio ends with %v", f.err)

@@ -244,8 +244,8 @@ func TestPostedTokenSegments(t *testing.T) {
 func TestPostedTokenLength(t *testing.T) {
 	l := valid(t, Limits{LogicalBlock: 512, DmaAlignment: 1023})
 	tok := &Bio{Use: &token.Use{}, BvecIter: BvecIter{Size: 512}}
-	require.Equal(t, fit{nsegs: 1}, l.cut(tok, kernel.V7_3))
-	require.Equal(t, kernel.EINVAL, l.cut(bioOf(vecs([2]uint32{0, 512})), kernel.V7_3).err)
+	require.Equal(t, fit{nsegs: 1}, l.cut(tok, kernel.V7_3, 0))
+	require.Equal(t, kernel.EINVAL, l.cut(bioOf(vecs([2]uint32{0, 512})), kernel.V7_3, 0).err)
 }
 
 func FuzzSplit(f *testing.F) {

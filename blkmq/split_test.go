@@ -198,7 +198,7 @@ var _ = conform(cases{
 		got, ended := parts(t, l, b())
 		require.Empty(t, got)
 		require.Equal(t, []kernel.Errno{kernel.EINVAL}, ended)
-		require.Equal(t, fit{nsegs: 1}, l.cut(b(), kernel.V6_12), "not split: in 6.12 it goes on as it is")
+		require.Equal(t, fit{nsegs: 1}, l.cut(b(), kernel.V6_12, 0), "not split: in 6.12 it goes on as it is")
 	}},
 	{"C-SPLIT-08", func(t *testing.T) {
 		b := bioOf(vecs([2]uint32{0, 8192}))
@@ -220,9 +220,9 @@ var _ = conform(cases{
 		got, ended = parts(t, l, bad(3))
 		require.Equal(t, []part{{0, 8192, 2}}, got, "the cut is found before it")
 		require.Equal(t, []kernel.Errno{kernel.EINVAL}, ended)
-		require.Equal(t, kernel.OK, l.cut(bad(1), kernel.V6_12).err, "6.12 tests where the bio is made")
+		require.Equal(t, kernel.OK, l.cut(bad(1), kernel.V6_12, 0).err, "6.12 tests where the bio is made")
 		v := vecs([2]uint32{0, 100}, [2]uint32{0, 412})
-		require.Equal(t, kernel.EINVAL, l.cut(bioOf(v), kernel.V7_3).err, "lengths of vectors count")
+		require.Equal(t, kernel.EINVAL, l.cut(bioOf(v), kernel.V7_3, 0).err, "lengths of vectors count")
 	}},
 	{"C-SPLIT-10", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
@@ -260,9 +260,9 @@ var _ = conform(cases{
 		l := valid(t, Limits{DmaAlignment: 511})
 		b := bioOf(vecs([2]uint32{0, 4096}))
 		b.Done, b.Size = 100, 512 // the vector is looked at, not what is left of it
-		require.Equal(t, fit{nsegs: 1}, l.cut(b, kernel.V7_3))
+		require.Equal(t, fit{nsegs: 1}, l.cut(b, kernel.V7_3, 0))
 		l.ChunkSectors = 8
-		require.Equal(t, kernel.EINVAL, l.cut(b, kernel.V7_3).err, "a chunk limit makes it be looked at")
+		require.Equal(t, kernel.EINVAL, l.cut(b, kernel.V7_3, 0).err, "a chunk limit makes it be looked at")
 	}},
 	{"C-SPLIT-13", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {

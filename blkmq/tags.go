@@ -102,7 +102,7 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 		t.MightSleep("blk_mq_get_tag", "")
 		if p := plugOf(t); p != nil && p.holds() { // only who has to sleep gives that out
 			t.Step(op)
-			if h.tags.take(rq) {
+			if h.tags.take(t, rq) {
 				return true
 			}
 			t.Did(sim.Read)
@@ -111,7 +111,7 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 	}
 	for {
 		t.Step(op)
-		if h.tags.take(rq) {
+		if h.tags.take(t, rq) {
 			return true
 		}
 		if nowait {
@@ -124,12 +124,13 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 	}
 }
 
-func (s *Tags) take(rq *Request) bool {
+func (s *Tags) take(t *kernel.Task, rq *Request) bool {
 	for i, u := range s.used {
 		if u == nil {
 			s.used[i] = rq
 			s.free--
 			rq.tag, rq.Pdu = i, s.pdus[i]
+			t.Acquire(&s.obj)
 			return true
 		}
 	}
@@ -139,6 +140,7 @@ func (s *Tags) take(rq *Request) bool {
 // put is blk_mq_put_tag and blk_mq_put_tags: waiters for a tag can go on.
 func (s *Tags) put(t *kernel.Task, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "put tag", Obj: &s.obj})
+	t.Release(&s.obj)
 	for _, rq := range rqs {
 		if s.used[rq.tag] != rq {
 			t.Fail(kernel.DoubleFree, "tag %d is freed by a request that does not have it (%s)", rq.tag, t.Task)

@@ -21,7 +21,7 @@ type Bus struct {
 // NewBus returns an empty system and registers its auditor: at the end of a run no
 // buffer or reservation lock may be held, and no importer may be late with an unmap.
 func NewBus(t *kernel.Task) *Bus {
-	b := &Bus{Memory: &hw.Memory{}, fences: fenceSystem(t)}
+	b := &Bus{Memory: hw.NewMemory(t.Task), fences: fenceSystem(t)}
 	b.FDs.init(t)
 	t.Machine().Audit(b.audit)
 	return b

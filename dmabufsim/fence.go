@@ -121,6 +121,7 @@ func (f *Fence) IsSignaled(t *kernel.Task) bool {
 func (f *Fence) isSignaled(t *kernel.Task) bool {
 	t.Check(f.mem)
 	t.Touch(&f.obj, sim.Read)
+	t.Observe(&f.obj) // test_bit
 	if f.signaled {
 		return true
 	}

@@ -69,6 +69,7 @@ func (f *Fence) enterIf(t *kernel.Task, verb string, class sim.Class, guard sim.
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &f.obj, Class: class, Guard: guard})
 	t.Check(f.mem)
+	t.Acquire(&f.obj)
 	if l.owner == nil {
 		l.owner, l.shown = t, false
 	}
@@ -106,12 +107,14 @@ func (f *Fence) leave(t *kernel.Task) {
 			t.Step(sim.Op{Verb: "spin_unlock_irqrestore", Obj: &f.obj})
 			t.Check(f.mem)
 		}
+		t.Release(&f.obj)
 		l.dep.Release(t)
 		l.shown, l.owner = false, nil
 		t.LocalIrqRestore(l.flags)
 		t.PreemptEnable()
 		return
 	}
+	t.Release(&f.obj)
 	l.owner = nil
 }
 

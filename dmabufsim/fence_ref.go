@@ -62,7 +62,9 @@ func (f *Fence) Put(t *kernel.Task) {
 		t.Fail(kernel.RefcountMisuse, "refcount_t: underflow; use-after-free: %s", f.kref.Name)
 	}
 	f.refs--
+	t.Release(&f.kref)
 	if f.refs == 0 {
+		t.Acquire(&f.kref)
 		f.release(t)
 	}
 }

@@ -44,6 +44,7 @@ func (f *Fence) wait(t *kernel.Task, verb string, intr bool, timeout kernel.Jiff
 		f.sleepers++
 		t.Step(sim.Op{Verb: verb, Obj: &f.obj, Class: sim.Read, Guard: f})
 		t.Check(f.mem)
+		t.Acquire(&f.obj)
 		f.sleepers--
 		return timeout
 	}
@@ -82,6 +83,7 @@ func (f *Fence) defaultWait(t *kernel.Task, verb string, intr bool, timeout kern
 		f.leave(t)
 	}
 	t.Check(f.mem)
+	t.Acquire(&f.obj)
 	f.sleepers--
 	switch {
 	case s.Expired:
@@ -116,6 +118,7 @@ func (w *anyWait) Ready(*sim.Task) bool { return w.woken }
 
 func (w *anyWait) wake(t *kernel.Task, _ *Fence, _ *FenceCB) {
 	t.Touch(&w.obj, sim.Write)
+	t.Release(&w.obj)
 	w.woken = true
 }
 
@@ -173,6 +176,7 @@ func (w *anyWait) sleep(t *kernel.Task, all []*Fence, intr bool, left kernel.Jif
 			}
 		}
 		s := t.Sleep(sim.Op{Verb: verb, Obj: &w.obj, Guard: w}, state, left)
+		t.Acquire(&w.obj)
 		w.woken = false
 		left = s.Left
 		if !s.Expired && s.Signal {

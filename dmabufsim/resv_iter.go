@@ -78,6 +78,7 @@ func (it *Iter) Next(t *kernel.Task) *Fence {
 // load reads the pointer, and starts again if it has changed.
 func (it *Iter) load(t *kernel.Task) {
 	t.Step(sim.Op{Verb: "dma_resv_iter", Obj: &it.r.list, Class: sim.Read})
+	t.Acquire(&it.r.list)
 	if !it.begun || it.r.fences != it.list {
 		it.restart(t)
 	}
@@ -101,6 +102,7 @@ func (it *Iter) walk(t *kernel.Task) {
 		}
 		if !first {
 			t.Step(sim.Op{Verb: "dma_resv_iter", Obj: &it.r.list, Class: sim.Read})
+			t.Acquire(&it.r.list)
 		}
 		t.Check(&it.list.Mem)
 		e := it.list.entries[it.index]

@@ -121,6 +121,7 @@ func (r *Resv) publish(t *kernel.Task, l *resvList) {
 		t.Step(sim.Op{Verb: "rcu_assign_pointer", Obj: &r.list})
 	}
 	t.Touch(&r.list, sim.Write)
+	t.Publish(&r.list)
 	r.fences = l
 }
 
@@ -133,6 +134,7 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 		t.Warn("dma_resv_add_fence: %s is a container", f)
 	}
 	t.Step(sim.Op{Verb: "dma_resv_add_fence", Obj: &r.list})
+	t.Publish(&r.list)
 	f.Get(t)
 	r.publisher(t, f)
 	l := r.fences
@@ -170,6 +172,7 @@ func (r *Resv) ReplaceFences(t *kernel.Task, context uint64, f *Fence, u Usage) 
 		return
 	}
 	t.Step(sim.Op{Verb: "dma_resv_replace_fences", Obj: &r.list})
+	t.Publish(&r.list)
 	for i, old := range r.fences.entries {
 		if old.fence.Context != context {
 			continue

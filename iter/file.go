@@ -51,7 +51,8 @@ type File struct {
 	Flags uint32
 	// Mode is f_mode.
 	Mode uint32
-	Ops  FileOps
+	// Ops is nil for a file that can be neither read nor written: a dma-buf.
+	Ops FileOps
 }
 
 // Direct tells whether the file has O_DIRECT now.

@@ -31,6 +31,7 @@ type pte struct {
 	page    *hw.Page
 	prot    Prot
 	present bool
+	pfn     bool // VM_PFNMAP
 }
 
 // frame counts who has a page.
@@ -47,6 +48,16 @@ func NewMm(t *kernel.Task, name string) *Mm {
 // Mmap puts pages at an address, which is a multiple of the page size. It is part of the
 // operation that was granted last, as it is mostly the setting up of a test.
 func (m *Mm) Mmap(t *kernel.Task, addr uint64, pages []*hw.Page, prot Prot) {
+	m.mmap(t, addr, pages, prot, false)
+}
+
+// MmapPFN is Mmap of page frames (remap_pfn_range), as dma-bufs do it: the kernel knows of no
+// pages behind the addresses, so that they can be copied from and to, and not pinned.
+func (m *Mm) MmapPFN(t *kernel.Task, addr uint64, pages []*hw.Page, prot Prot) {
+	m.mmap(t, addr, pages, prot, true)
+}
+
+func (m *Mm) mmap(t *kernel.Task, addr uint64, pages []*hw.Page, prot Prot, pfn bool) {
 	t.Touch(&m.obj, sim.Write)
 	for k, p := range pages {
 		f := m.frame[p]
@@ -55,7 +66,7 @@ func (m *Mm) Mmap(t *kernel.Task, addr uint64, pages []*hw.Page, prot Prot) {
 			m.frame[p] = f
 		}
 		f.mapped++
-		m.ptes[addr/hw.PageSize+uint64(k)] = &pte{p, prot, true}
+		m.ptes[addr/hw.PageSize+uint64(k)] = &pte{p, prot, true, pfn}
 	}
 }
 
@@ -114,7 +125,7 @@ func (m *Mm) pin(t *kernel.Task, addr uint64, n int, want Prot, mayFault, p2p bo
 	err := kernel.OK
 	for a := addr &^ (hw.PageSize - 1); len(pages) < n; a += hw.PageSize {
 		p := m.page(t, a, want, mayFault)
-		if p == nil {
+		if p == nil || m.ptes[a/hw.PageSize].pfn {
 			err = kernel.EFAULT
 			break
 		}

@@ -29,6 +29,7 @@ type Controller struct {
 
 	// obj stands for the state of the controller.
 	obj    sim.Object
+	real   hw.Backend   // nil if there are no real bytes
 	queues []*queuePair // by number; 0 is not used
 	ns     namespace
 	walker walker
@@ -50,7 +51,7 @@ type hung struct {
 }
 
 func newController(t *kernel.Task, name string, size int64) *Controller {
-	c := &Controller{Name: name, irq: "irq " + name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4}
+	c := &Controller{Name: name, irq: "irq " + name, IOMMU: hw.NewIOMMU(t.Task, name), AbortLimit: 4, real: hw.BackendOf(t.Task)}
 	c.walker.ctrl = c
 	c.ns.init(t, name, uint64(size)/LogicalBlock)
 	t.Own(&c.obj, "controller", name)
@@ -67,7 +68,11 @@ func (c *Controller) addQueue(t *kernel.Task, size int, mode Completion) *queueP
 
 // Blocks is what the drive holds in n blocks from an LBA on: at first, bytes of its own.
 func (c *Controller) Blocks(lba uint64, n int) hw.Data {
-	return c.ns.read(make(hw.Data, 0, 1), lba, n)
+	d := c.ns.read(make(hw.Data, 0, 1), lba, n)
+	if c.real != nil {
+		return hw.LookMedium(c.real, c.ns.source, lba*LogicalBlock, d)
+	}
+	return d
 }
 
 // Written lists the LBAs that were ever written, in rising order.
@@ -255,6 +260,7 @@ func (c *Controller) do(t *kernel.Task, x *transfer, bytes int) Status {
 	case WriteZeroes:
 		c.ns.touch(t, cmd.SLBA, n, sim.Write)
 		c.ns.write(cmd.SLBA, hw.Zeroes(n*LogicalBlock))
+		c.store(cmd.SLBA, hw.Zeroes(n*LogicalBlock))
 		return Success
 	case Read:
 		c.ns.touch(t, cmd.SLBA, n, sim.Read)
@@ -262,9 +268,13 @@ func (c *Controller) do(t *kernel.Task, x *transfer, bytes int) Status {
 		if bytes >= 0 {
 			x.data = x.data.Slice(0, min(bytes, n*LogicalBlock))
 		}
-		return c.dma(t, x, hw.FromDevice)
+		return c.dma(t, x, hw.FromDevice, c.ns.source)
 	}
-	if s := c.dma(t, x, hw.ToDevice); s != Success {
+	medium := c.ns.source
+	if cmd.Opcode == Compare || bytes >= 0 {
+		medium = "" // that is for store
+	}
+	if s := c.dma(t, x, hw.ToDevice, medium); s != Success {
 		return s
 	}
 	if cmd.Opcode == Compare {
@@ -281,8 +291,18 @@ func (c *Controller) do(t *kernel.Task, x *transfer, bytes int) Status {
 	if n > 0 {
 		c.ns.touch(t, cmd.SLBA, n, sim.Write)
 		c.ns.write(cmd.SLBA, x.data)
+		if medium == "" {
+			c.store(cmd.SLBA, x.data)
+		}
 	}
 	return Success
+}
+
+// store has the real bytes of blocks follow where no DMA moves them.
+func (c *Controller) store(lba uint64, data hw.Data) {
+	if c.real != nil {
+		c.real.StoreMedium(c.ns.source, lba*LogicalBlock, data)
+	}
 }
 
 // cut is the first n bytes of segments.
@@ -297,19 +317,20 @@ func cut(segs []hw.Segment, n int) []hw.Segment {
 	return segs
 }
 
-// dma transfers the data of a command, as one operation.
-func (c *Controller) dma(t *kernel.Task, x *transfer, dir hw.Direction) Status {
+// dma transfers the data of a command, as one operation. medium is what it comes from or
+// goes to, "" if it only comes to the controller.
+func (c *Controller) dma(t *kernel.Task, x *transfer, dir hw.Direction, medium string) Status {
 	if t.Tracing() && len(x.segs) > 0 {
 		a := x.segs[0].Addr
 		t.At("", fmt.Sprintf("%s: DMA at %#x%s", x.cmd.Opcode, uint64(a), c.IOMMU.Describe(a)))
 	}
-	if !c.Answers {
-		x.data = c.IOMMU.DMA(t.Task, dir, x.segs, x.data)
-		c.moved += uint64(x.data.Len())
-		return Success
-	}
-	var f *hw.Fault
-	if x.data, f = c.IOMMU.TryDMA(t.Task, dir, x.segs, x.data); f != nil {
+	data, f := c.IOMMU.Transfer(t.Task, hw.Transfer{
+		Dir: dir, Segs: x.segs, Data: x.data, Medium: medium, At: x.cmd.SLBA * LogicalBlock,
+	})
+	if x.data = data; f != nil {
+		if !c.Answers {
+			f.Fail(t.Task)
+		}
 		return DataTransferError
 	}
 	c.moved += uint64(x.data.Len())

@@ -205,6 +205,7 @@ func (d *Driver) prepare(t *kernel.Task, q *queuePair, rq *blkmq.Request) kernel
 			return kernel.BLK_STS_IOERR
 		}
 	}
+	rq.CheckLimits(t)
 	io := d.iod(rq)
 	io.begin(rq)
 	if rq.Nsegs > 0 {

@@ -88,9 +88,9 @@ func (p *pool) put(t *kernel.Task, b *block, addr hw.BusAddr) {
 	p.touch(t)
 	switch {
 	case b.pool != p:
-		t.Fail(sim.Misuse, "dma_pool_free %s, %#x (bad vaddr): the block is of %s", p.name, uint64(b.addr), b.pool.name)
+		t.Fail(sim.Bug, "dma_pool_free %s, %#x (bad vaddr): the block is of %s", p.name, uint64(b.addr), b.pool.name)
 	case b.addr != addr:
-		t.Fail(sim.Misuse, "dma_pool_free %s, %#x (bad dma): the block is at %#x", p.name, uint64(addr), uint64(b.addr))
+		t.Fail(sim.Bug, "dma_pool_free %s, %#x (bad dma): the block is at %#x", p.name, uint64(addr), uint64(b.addr))
 	case !b.inUse:
 		t.Fail(kernel.DoubleFree, "dma_pool_free %s, dma %#x already free", p.name, uint64(addr))
 	}

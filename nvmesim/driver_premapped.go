@@ -2,8 +2,10 @@ package nvmesim
 
 import (
 	"dmasim/blkmq"
+	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 // A request with a map is programmed from the map's array of bus addresses (PREMAPPED). The
@@ -14,9 +16,7 @@ func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []h
 	offset := int32(done)
 	index, in := offset/CtrlPageSize, offset&(CtrlPageSize-1)
 	if rq.Dir() == hw.ToDevice { // PRE-1
-		for i, n := index, length+in; n > 0; i, n = i+1, n-CtrlPageSize {
-			d.ctrl.IOMMU.SyncForDevice(t.Task, d.page(t, array, i), CtrlPageSize, hw.ToDevice)
-		}
+		d.sync(t, array, offset, length, d.ctrl.IOMMU.SyncForDevice, hw.ToDevice)
 	}
 	// PRE-2
 	prp1 := d.page(t, array, index) + hw.BusAddr(in)
@@ -36,7 +36,11 @@ func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []h
 		for ; rest > 0; rest -= CtrlPageSize {
 			if !l.add(t, d.page(t, array, index)) {
 				t.Stress("PRE-3", "no descriptor for another list: BLK_STS_RESOURCE")
-				d.freeDescriptors(t, io)
+				if token.Repaired(t, token.FixFreeList) {
+					d.freeLists(t, io)
+				} else {
+					d.freeDescriptors(t, io)
+				}
 				return kernel.BLK_STS_RESOURCE
 			}
 			index++
@@ -45,6 +49,22 @@ func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []h
 	}
 	io.cmd.DPTR1, io.cmd.DPTR2 = uint64(prp1), uint64(prp2) // PRE-4
 	return kernel.BLK_STS_OK
+}
+
+// sync is that of PRE-1 and CMP-1, for the pages of a range.
+func (d *Driver) sync(t *kernel.Task, array []hw.BusAddr, offset, length int32, one func(*sim.Task, hw.BusAddr, int, hw.Direction), dir hw.Direction) {
+	i, in := offset/CtrlPageSize, offset&(CtrlPageSize-1)
+	if !token.Repaired(t, token.FixSyncRange) {
+		for n := length + in; n > 0; i, n = i+1, n-CtrlPageSize {
+			one(t.Task, d.page(t, array, i), CtrlPageSize, dir)
+		}
+		return
+	}
+	for ; length > 0; i, in = i+1, 0 {
+		n := min(length, CtrlPageSize-in)
+		one(t.Task, d.page(t, array, i)+hw.BusAddr(in), int(n), dir)
+		length -= n
+	}
 }
 
 // page is array[i]. The kernel does not look whether there is such an entry.
@@ -65,10 +85,7 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 			t.BUG("CMP-1: NULL pointer dereference of rq->dma_map")
 		}
 		array := rq.Map.Private.([]hw.BusAddr)
-		offset := int32(rq.Bio.Done)
-		for i, n := offset/CtrlPageSize, int32(io.bytes)+offset&(CtrlPageSize-1); n > 0; i, n = i+1, n-CtrlPageSize {
-			d.ctrl.IOMMU.SyncForCPU(t.Task, d.page(t, array, i), CtrlPageSize, hw.FromDevice)
-		}
+		d.sync(t, array, int32(rq.Bio.Done), int32(io.bytes), d.ctrl.IOMMU.SyncForCPU, hw.FromDevice)
 	}
 	if !io.single {
 		d.freeDescriptors(t, io)

@@ -17,7 +17,7 @@ import (
 // PRE-3a frees lists by the address in the command. When a further list cannot be had, PRE-4
 // has not written it yet, and what is there is the tag's previous command's.
 func TestPostedListRunsOut(t *testing.T) {
-	fails(t, sim.Misuse, "dma_pool_free prp list page, 0x0 (bad dma)", func(k *kernel.Task) {
+	fails(t, sim.Bug, "dma_pool_free prp list page, 0x0 (bad dma)", func(k *kernel.Task) {
 		r := newRig(k, Config{}, 514)
 		r.premap(k)
 		r.queue.Limits.MaxSegments, r.queue.Limits.MaxSectors = 1024, r.queue.Limits.MaxHWSectors

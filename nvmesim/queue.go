@@ -94,6 +94,7 @@ func (q *queuePair) submit(t *kernel.Task, last bool, cmds ...*Command) {
 	room := (q.doorbell - q.tail - 1 + len(q.sq)) % len(q.sq)
 	if !last && len(cmds) < room {
 		t.Touch(&q.obj, sim.Write) // any doorbell includes them
+		t.Release(&q.obj)
 		q.copy(cmds)
 		return
 	}
@@ -101,6 +102,7 @@ func (q *queuePair) submit(t *kernel.Task, last bool, cmds ...*Command) {
 		return
 	}
 	t.Step(sim.Op{Verb: "doorbell", Obj: &q.obj, Class: submission})
+	t.Release(&q.obj)
 	if q.tail != q.doorbell {
 		t.Touch(&q.obj, sim.Write) // others' commands are waiting for it
 	}
@@ -128,6 +130,7 @@ func (q *queuePair) copy(cmds []*Command) {
 // operation that was granted last.
 func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 	q.ended++
+	t.Release(&q.obj)
 	c := cqe{sqHead: uint16(q.doorbell), cid: cid, status: uint16(s)<<1 | q.phase}
 	if q.mode == Apart {
 		one := &c
@@ -156,6 +159,7 @@ func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 // take deals with one completion of mode Apart, unless somebody has.
 func (q *queuePair) take(t *kernel.Task, c *cqe, b *blkmq.Batch) {
 	t.Touch(&q.obj, submission)
+	t.Acquire(&q.obj)
 	if c.taken {
 		return
 	}
@@ -197,6 +201,7 @@ func (q *queuePair) reap(t *kernel.Task) int {
 // pending is nvme_cqe_pending.
 func (q *queuePair) pending(t *kernel.Task) bool {
 	t.Touch(&q.obj, sim.Write)
+	t.Acquire(&q.obj)
 	if q.mode == Apart {
 		return len(q.loose) > 0
 	}

@@ -9,25 +9,20 @@ import (
 var designs = []*Design{
 	{
 		Name: "rfc-v2", Base: "rfc-v2", Repairable: true,
-		Doc: "RFC v2 as posted, with the repairs that --fix names",
-		new: posted,
+		Doc:   "RFC v2 as posted, with the repairs that --fix names",
+		maker: dmatoken.Design{},
 	},
 	{
 		Name: "rfc-v2-repaired", Base: "rfc-v2", Fixes: token.AllFixes(),
-		Doc: "RFC v2 with every repair",
-		new: posted,
+		Doc:   "RFC v2 with every repair",
+		maker: dmatoken.Design{},
 	},
 	{
-		Name: "drain", Base: "drain",
-		Doc: "the invalidation kills the reference, waits for the last request and unmaps in place",
-		new: func(token.Fix) token.Design { return drain.Design{} },
+		Name: "drain", Base: "drain", Fixes: token.AllFixes(),
+		Doc:   "the invalidation kills the reference, waits for the last request and unmaps in place; on repaired layers",
+		maker: drain.Design{},
 	},
 }
-
-func posted(f token.Fix) token.Design { return dmatoken.Design{Fixes: f} }
-
-// instance makes the design for one run, with further repairs on.
-func (d *Design) instance(f token.Fix) token.Design { return d.new(f | d.Fixes) }
 
 var all = []*Scenario{
 	publishAfterUnlock,
@@ -48,4 +43,11 @@ var all = []*Scenario{
 	dmaMapFails,
 	lateRegistration,
 	removeDevice,
+	chunkedDrive,
+	narrowDrive,
+	coarseDrive,
+	longList,
+	bouncedRead,
+	recycledBuffer,
+	vectoredRead,
 }

@@ -6,6 +6,7 @@ import (
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 var reservedFirst = &Scenario{
@@ -16,7 +17,7 @@ var reservedFirst = &Scenario{
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: sim.Bug}},
+		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixSpareSlot}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

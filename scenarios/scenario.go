@@ -51,6 +51,15 @@ type Case struct {
 	Fixes token.Fix
 	// Params has a value for each of the scenario's parameters.
 	Params map[string]int
+	// Real, if not nil, is what the program runs on instead of the model's memory alone.
+	Real Backend
+}
+
+// Backend makes a program run on something real, as realhw.Backend does.
+type Backend interface {
+	Program(body func(*sim.Task)) func(*sim.Task)
+	// Replayable tells whether a run is all in its schedule.
+	Replayable() bool
 }
 
 // Design is a way to handle the mapping's references, by name.
@@ -65,8 +74,11 @@ type Design struct {
 	Fixes      token.Fix
 	Repairable bool
 
-	new func(token.Fix) token.Design
+	maker token.Design
 }
+
+// Maker is the design as the layers know it; its repairs are turned on in the machine.
+func (d *Design) Maker() token.Design { return d.maker }
 
 // All lists the scenarios in the order of the documentation.
 func All() []*Scenario { return append([]*Scenario(nil), all...) }
@@ -88,4 +100,9 @@ func (c Case) Expected() []sim.Kind {
 }
 
 // Program is the program of the case, for sim/explore.
-func (c Case) Program() func(*sim.Task) { return c.Scenario.body(c) }
+func (c Case) Program() func(*sim.Task) {
+	if c.Real != nil {
+		return c.Real.Program(c.Scenario.body(c))
+	}
+	return c.Scenario.body(c)
+}

@@ -10,6 +10,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 	"dmasim/uringsim"
 )
 
@@ -38,6 +39,9 @@ type config struct {
 	gpu  string
 	vram int
 	peer hw.Peer
+	// drive says how the drive differs from the usual one, and limits how those of its queue do.
+	drive  nvmesim.Config
+	limits func(*blkmq.Limits)
 	// auditTags and auditQueue ask for nothing to be left of these at the end.
 	auditTags, auditQueue bool
 }
@@ -56,6 +60,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 		cfg.tags = 8
 	}
 	t := kernel.Boot(st)
+	token.Repair(t, c.Fixes|c.Design.Fixes)
 	w := &world{bus: dmabufsim.NewBus(t)}
 	if cfg.gpu == "" {
 		w.exp = dmabufsim.NewMoving(t, w.bus, "vram", cfg.pages)
@@ -63,7 +68,15 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 		w.gpu = dmabufsim.NewGPU(t, w.bus, "gpu", cfg.vram, dmabufsim.PolicyOf(cfg.gpu))
 		w.exp = dmabufsim.AsMoving(w.gpu.Export(t, "vram", cfg.pages, dmabufsim.VRAM))
 	}
-	w.queue, w.ctrl = nvmesim.NewDisk(t, "nvme0", driveSize, cfg.tags, c.Design.instance(c.Fixes))
+	cfg.drive.Name, cfg.drive.Size, cfg.drive.Depth, cfg.drive.Design = "nvme0", driveSize, cfg.tags, c.Design.maker
+	if cfg.drive.IOMMU.Bounce {
+		cfg.drive.IOMMU.Memory = w.bus.Memory
+	}
+	d := nvmesim.NewDrive(t, cfg.drive)
+	w.queue, w.ctrl = d.Queue(), d.Controller()
+	if cfg.limits != nil {
+		cfg.limits(&w.queue.Limits)
+	}
 	if w.gpu != nil {
 		w.ctrl.IOMMU.SetPeer(w.gpu.VRAM(), cfg.peer)
 	}
@@ -125,6 +138,26 @@ func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
 		t.Fail(iter.WrongErrno, "a transfer of %d bytes at sector %d of the drive ended with %s", want, x.lba, result(c.Res))
 	}
 	w.ref.transferred(t, x)
+}
+
+// refused submits a transfer that must fail.
+func (w *world) refused(t *kernel.Task, x transfer, errno kernel.Errno) {
+	w.submit(t, x)
+	w.failed(t, w.rings[x.ring].WaitCQE(t), errno)
+}
+
+// failed checks the completion entry of a transfer that must fail.
+func (w *world) failed(t *kernel.Task, c uringsim.CQE, errno kernel.Errno) {
+	if c.Res != iter.Neg(errno) {
+		t.Fail(iter.WrongErrno, "a transfer completed with %s, and not with %v", result(c.Res), errno)
+	}
+}
+
+// cpuWrite has the CPU write to a part of the buffer, without a word to anybody.
+func (w *world) cpuWrite(t *kernel.Task, x transfer) {
+	data := hw.Bytes("cpu", uint64(x.at)*sector, x.n*sector)
+	hw.Poke(w.exp.Backing(), x.at*sector, data)
+	w.ref.buffer = w.ref.buffer.Overwrite(x.at*sector, data)
 }
 
 // submit issues the transfer.

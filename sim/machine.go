@@ -58,8 +58,10 @@ type Machine struct {
 	warning  *Failure
 	audits   []func() *Failure
 	draws    []func()
+	provided []provision
 	drawing  bool // the first task runs, and no other, see Task.Draw
 	point    Point
+	order    order
 	result   Result
 	idle     []*worker
 	slab     []Task // room for those that come next
@@ -185,6 +187,7 @@ func (m *Machine) Run(s Strategy, body func(*Task)) *Result {
 		m.autopsy = false
 		m.failure.addChains()
 	}
+	m.release()
 	finished = true
 	m.result = Result{Failure: m.failure, Steps: m.steps, Branching: m.branching, Hash: m.hash, Abandoned: m.abandoned, m: m}
 	return &m.result
@@ -202,6 +205,7 @@ func (m *Machine) Close() {
 		w.stop()
 	}
 	m.live, m.idle = nil, nil
+	m.release()
 }
 
 func (m *Machine) reset(s Strategy) {
@@ -218,6 +222,7 @@ func (m *Machine) reset(s Strategy) {
 	m.switched, m.chosen = m.switched[:0], m.chosen[:0]
 	m.failure, m.warning, m.abandoned = nil, nil, false
 	m.point = Point{m: m}
+	m.order.reset()
 	if m.StepLimit == 0 {
 		m.StepLimit = DefaultStepLimit
 	}

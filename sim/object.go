@@ -33,6 +33,7 @@ type Object struct {
 	hidden  bool // needs no scheduling points, see Machine.Hide
 	shared  bool // more than one task touched it while exploring
 	user    *Task
+	slot    int32 // in the order of the run, 0 if it has none yet
 }
 
 // Key is the identity of the object: it depends on who created it, as which of
@@ -48,7 +49,7 @@ func (t *Task) Own(o *Object, typ, name string) {
 	o.key = mix(t.key, uint64(t.objects)|1<<32)
 	m := t.m
 	o.ordinal = int32(len(m.objects))
-	o.hidden, o.shared, o.user = m.hide[o.key], false, nil
+	o.hidden, o.shared, o.user, o.slot = m.hide[o.key], false, nil, 0
 	m.objects = append(m.objects, o)
 }
 

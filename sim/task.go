@@ -32,6 +32,7 @@ type Task struct {
 	deadline  int64
 
 	children, objects int
+	epoch             uint32 // see Stamp
 
 	label, text string // of the next operation, see At
 	labelled    bool
@@ -128,6 +129,7 @@ func (t *Task) Spawn(name string, op Op, fn func(*Task)) *Task {
 		panic(unwind{})
 	}
 	n := m.newTask(t, name, op, fn)
+	t.noteTask(forks, n)
 	return n
 }
 
@@ -150,6 +152,7 @@ func (t *Task) Withdraw(by *Task) bool {
 func (t *Task) Join(tasks ...*Task) {
 	for _, n := range tasks {
 		t.Step(Op{Verb: "join", Joins: n, Guard: (*ended)(n)})
+		t.noteTask(joins, n)
 	}
 }
 
@@ -281,13 +284,19 @@ func (t *Task) Explore() {
 		m.drawing = false
 	}
 	for _, u := range m.live {
-		u.held = false
+		if u.held {
+			u.held = false
+			t.noteTask(forks, u)
+		}
 	}
 	t.op, t.announced = Op{Verb: "teardown"}, true
 	if m.pick = m.next(t); m.pick != t {
 		t.switchOut()
 	}
 	m.grant(t)
+	if m.order.on {
+		t.add(joinsAll, int32(len(m.tasks)))
+	}
 }
 
 // At labels the operation that t announces next with a step of the protocol and a

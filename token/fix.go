@@ -41,6 +41,28 @@ const (
 	// FixWaitAfterMap waits for the KERNEL fences once more after the driver has mapped the
 	// buffer (CREATE-6): the map may have moved it.
 	FixWaitAfterMap
+	// FixCountSegments counts the segments of the part that BIO-4 has cut, after it was
+	// rounded, and with its last page.
+	FixCountSegments
+	// FixLimitSegments looks at max_segments in BIO-4 also where a bio is too long.
+	FixLimitSegments
+	// FixCheckLength lays the mask of the device's alignment on the length of the bio in
+	// BIO-4, and not on a variable that is still 0.
+	FixCheckLength
+	// FixFreeList frees a PRP list that could not be completed (PRE-3) by the addresses that
+	// the driver knows, and not by the command's, which PRE-4 has not written yet.
+	FixFreeList
+	// FixSyncRange syncs the bytes of the transfer in PRE-1 and CMP-1, and not its pages.
+	FixSyncRange
+	// FixSpareSlot has REM-2 reserve a slot more than it fills: reservations do not add up, and
+	// the exporter may have made its own before it called move_notify.
+	FixSpareSlot
+	// FixInitImu initialises what REG-7 leaves as it was in a buffer from the cache: the number of
+	// pinned pages, and the vectors.
+	FixInitImu
+	// FixRefuseVectored has the vectored opcodes fail on a dma-buf (IMP-4), as IMP-2 does for
+	// all others.
+	FixRefuseVectored
 )
 
 // FixInfo describes a repair for people.
@@ -72,6 +94,22 @@ var fixes = []FixInfo{
 		"drop the queue reference of the registration when the token goes"},
 	{FixWaitAfterMap, "wait-after-map", "CREATE-6",
 		"wait for the KERNEL fences after the buffer was mapped, since mapping may move it"},
+	{FixCountSegments, "count-segments", "BIO-4",
+		"count the segments of what was cut off, after rounding, with its last page"},
+	{FixLimitSegments, "limit-segments", "BIO-4",
+		"obey max_segments also where a bio is cut for its length"},
+	{FixCheckLength, "check-length", "BIO-4",
+		"hold the length of the bio, not a variable that is still 0, against dma_alignment"},
+	{FixFreeList, "free-list", "PRE-3, PRE-3a",
+		"free a PRP list that could not be completed by its own addresses"},
+	{FixSyncRange, "sync-range", "PRE-1, CMP-1",
+		"sync the bytes of the transfer instead of whole pages"},
+	{FixSpareSlot, "spare-slot", "REM-2",
+		"reserve one fence slot more than is filled, for an exporter that reserved before it notified"},
+	{FixInitImu, "init-imu", "REG-2, REG-7",
+		"initialise the number of pinned pages and the vectors of a buffer from the cache"},
+	{FixRefuseVectored, "refuse-vectored", "IMP-4",
+		"refuse a dma-buf in READV_FIXED and WRITEV_FIXED"},
 }
 
 // Fixes lists every repair.

@@ -55,6 +55,7 @@ func (r *Ring) addTaskWork(t *kernel.Task, req *request, lazy bool) {
 		return
 	}
 	t.Touch(&c.obj, sim.Write)
+	t.Release(&c.obj)
 	req.settle(t)
 	c.list = append(c.list, req) // part of the same operation
 }
@@ -75,6 +76,7 @@ func (c *tctx) runTaskWork(t *kernel.Task) {
 		return
 	}
 	t.Touch(&c.obj, sim.Write)
+	t.Acquire(&c.obj)
 	list := c.list
 	c.list, c.spare = c.spare[:0], nil
 	c.drained = len(list) - 1

@@ -26,6 +26,7 @@ type completionQueue struct {
 func (r *Ring) postCQE(t *kernel.Task, c CQE) {
 	q := &r.cq
 	t.Touch(&q.obj, sim.Write)
+	t.Locked(&q.obj)
 	for _, c := range r.tasks { // io_cqring_wake
 		if c.task != t {
 			t.Touch(&c.obj, sim.Write)
@@ -63,6 +64,7 @@ func (r *Ring) flushOverflow(t *kernel.Task) kernel.Errno {
 // events is the number of entries that the user can see.
 func (r *Ring) events(t *kernel.Task) int {
 	t.Touch(&r.cq.obj, sim.Read)
+	t.Acquire(&r.cq.obj)
 	return len(r.cq.ring)
 }
 

@@ -34,11 +34,11 @@
 //
 // The io_mapped_ubuf of a dma-buf comes from the ring's cache, and its vectors and acct_pages
 // hold what they held for the buffer before (REG-7, REG-8). Vectored opcodes do not know of
-// dma-bufs (IMP-4). [Params.InitialiseImu] repairs both.
+// dma-bufs (IMP-4). Two repairs of package token change that.
 //
 // # Left out
 //
-// Opcodes other than fixed reads and writes, nops and cancels; IOSQE_IO_DRAIN, provided buffers, multishot,
+// Opcodes other than reads and writes, nops and cancels; IOSQE_IO_DRAIN, provided buffers, multishot,
 // timeouts, eventfd; restrictions beyond one that forbids registering; direct descriptors that are installed by
 // requests. Folios larger than a page. Hashed work, as that of buffered writes. A poller drops
 // uring_lock after each round, and the kernel when it is to reschedule. A task that ends

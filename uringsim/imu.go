@@ -154,7 +154,7 @@ func checkIovecs(v []iter.Iovec) kernel.Errno {
 // As posted it does not know of dma-bufs: their vectors were never written, their unit is a
 // byte, and what is behind the one vector that they are said to have is read.
 func (req *request) importVec(t *kernel.Task, m *imu, dir hw.Direction) kernel.Errno {
-	if m.dma && req.ring.InitialiseImu {
+	if m.dma && token.Repaired(t, token.FixRefuseVectored) {
 		return kernel.EFAULT
 	}
 	if err := m.validate(m.ubuf, 0, dir); err != kernel.OK {

@@ -36,8 +36,10 @@ func (req *request) issue(t *kernel.Task, f issueFlags) int64 {
 	if !req.assignFile(t, f) {
 		return iter.Neg(kernel.EBADF)
 	}
-	if err := req.initFixed(t, f); err != kernel.OK {
-		return iter.Neg(err)
+	if req.sqe.Opcode.fixed() {
+		if err := req.initFixed(t, f); err != kernel.OK {
+			return iter.Neg(err)
+		}
 	}
 	req.ended = false
 	var ret int64
@@ -110,6 +112,20 @@ func (req *request) prepFixed(t *kernel.Task) kernel.Errno {
 	n.refs++
 	req.generation = req.ring.generations.get()
 	return req.importBuffer(t, true)
+}
+
+// prepPlain is io_prep_rw of memory that is not registered: the iterator is made once.
+func (req *request) prepPlain(t *kernel.Task) kernel.Errno {
+	dir := hw.FromDevice
+	if req.sqe.Opcode.write() {
+		dir = hw.ToDevice
+	}
+	if req.ring.Mm == nil {
+		return kernel.EFAULT
+	}
+	i, err := iter.ImportUbuf(t, dir, req.ring.Mm, req.sqe.Addr, req.sqe.Len)
+	req.iter, req.saved = i, i.Save()
+	return err
 }
 
 // importBuffer makes the iterator.

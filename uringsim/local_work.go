@@ -33,6 +33,7 @@ func (r *Ring) addLocal(t *kernel.Task, req *request, lazy bool) {
 		return
 	}
 	req.settle(t)
+	t.Release(&l.obj)
 	l.list = append(l.list, req)
 	if !lazy || req.sqe.Flags&links != 0 {
 		l.forced = true
@@ -42,6 +43,7 @@ func (r *Ring) addLocal(t *kernel.Task, req *request, lazy bool) {
 // take empties the list, as part of the operation before it.
 func (l *localWork) take(t *kernel.Task) []*request {
 	t.Touch(&l.obj, sim.Write)
+	t.Acquire(&l.obj)
 	list := l.list
 	l.list, l.forced = nil, false
 	return list

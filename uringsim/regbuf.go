@@ -180,7 +180,7 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 		e.DmaBuf.Put(t)
 		return nil, err
 	}
-	if r.InitialiseImu {
+	if token.Repaired(t, token.FixInitImu) {
 		m.bvecs, m.acctPages = nil, 0
 	}
 	m.ubuf, m.length, m.folioShift, m.refs = 0, uint64(uint32(e.DmaBuf.Size)), 0, 1
@@ -189,6 +189,14 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	m.release = m.releaseDma
 	n.imu = m
 	return n, kernel.OK
+}
+
+// DmaBufAt is the dma-buf in a slot, nil if there is none, for tests.
+func (r *Ring) DmaBufAt(slot int) *dmabufsim.DmaBuf {
+	if n := r.buffers.lookup(slot); n != nil {
+		return n.imu.dmabuf
+	}
+	return nil
 }
 
 // releaseDma is RELEASE-IMU.

@@ -43,7 +43,6 @@ type Params struct {
 	IdleImmediately  bool
 	Mm               *iter.Mm // of the process
 	User             *User    // whose memory is accounted; nil: may pin any amount
-	InitialiseImu    bool     // repairs of the posted registration, see imu
 	BoundedWorkers   int      // 0: what the kernel takes
 	RestrictRegister bool     // no register call is allowed
 }

@@ -8,6 +8,7 @@ import (
 	"dmasim/iter"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 var _ = conform(cases{
@@ -179,7 +180,10 @@ func TestStaleImu(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := newWorld(k)
 			mm, _ := newMm(k, 2)
-			w.ring.Mm, w.ring.User, w.ring.InitialiseImu = mm, &User{}, repaired
+			w.ring.Mm, w.ring.User = mm, &User{}
+			if repaired {
+				token.Repair(k, token.FixInitImu)
+			}
 			_, err := w.ring.UpdateBuffers(k, 1, 0, []RegBuffer{userRange(0, 8192)})
 			require.Equal(t, kernel.OK, err)
 			require.EqualValues(t, 2, w.ring.User.Locked)
@@ -208,7 +212,7 @@ func TestVectoredOnDmaBuf(t *testing.T) {
 	require.Contains(t, f.Message, "KASAN: slab-out-of-bounds in io_vec_fill_bvec")
 	passes(t, func(k *kernel.Task) {
 		w := newWorld(k)
-		w.ring.InitialiseImu = true
+		token.Repair(k, token.FixRefuseVectored)
 		require.Equal(t, neg(kernel.EFAULT), w.do(k, read))
 		w.teardown(k)
 	})

@@ -40,7 +40,10 @@ func (req *request) read(t *kernel.Task, nonblock bool) int64 {
 	if ret, ok := req.begin(t, false, nonblock); !ok {
 		return ret
 	}
-	ret := req.file.Ops.ReadIter(t, &req.kiocb, &req.iter)
+	ret := iter.Neg(kernel.EINVAL) // a file that has no such function, as a dma-buf
+	if req.file.Ops != nil {
+		ret = req.file.Ops.ReadIter(t, &req.kiocb, &req.iter)
+	}
 	if ret == iter.Neg(kernel.EOPNOTSUPP) && nonblock {
 		ret = again
 	}
@@ -78,7 +81,10 @@ func (req *request) write(t *kernel.Task, nonblock bool) int64 {
 		return ret
 	}
 	req.kiocb.Flags |= iter.IOCB_WRITE
-	ret := req.file.Ops.WriteIter(t, &req.kiocb, &req.iter)
+	ret := iter.Neg(kernel.EINVAL)
+	if req.file.Ops != nil {
+		ret = req.file.Ops.WriteIter(t, &req.kiocb, &req.iter)
+	}
 	if req.inlineReissue(t) {
 		ret = again
 	}

@@ -10,6 +10,8 @@ const (
 	IORING_OP_READ_FIXED   Opcode = 4
 	IORING_OP_WRITE_FIXED  Opcode = 5
 	IORING_OP_ASYNC_CANCEL Opcode = 14
+	IORING_OP_READ         Opcode = 22
+	IORING_OP_WRITE        Opcode = 23
 	IORING_OP_READV_FIXED  Opcode = 60
 	IORING_OP_WRITEV_FIXED Opcode = 61
 )
@@ -17,7 +19,8 @@ const (
 // opNames are those of io_uring_get_opcode.
 var opNames = map[Opcode]string{
 	IORING_OP_NOP: "NOP", IORING_OP_READ_FIXED: "READ_FIXED", IORING_OP_WRITE_FIXED: "WRITE_FIXED",
-	IORING_OP_ASYNC_CANCEL: "ASYNC_CANCEL", IORING_OP_READV_FIXED: "READV_FIXED", IORING_OP_WRITEV_FIXED: "WRITEV_FIXED",
+	IORING_OP_ASYNC_CANCEL: "ASYNC_CANCEL", IORING_OP_READ: "READ", IORING_OP_WRITE: "WRITE",
+	IORING_OP_READV_FIXED: "READV_FIXED", IORING_OP_WRITEV_FIXED: "WRITEV_FIXED",
 }
 
 func (o Opcode) String() string {
@@ -27,15 +30,20 @@ func (o Opcode) String() string {
 	return "INVALID"
 }
 
-func (o Opcode) write() bool { return o == IORING_OP_WRITE_FIXED || o == IORING_OP_WRITEV_FIXED }
+func (o Opcode) write() bool {
+	return o == IORING_OP_WRITE_FIXED || o == IORING_OP_WRITEV_FIXED || o == IORING_OP_WRITE
+}
 func (o Opcode) vectored() bool {
 	return o == IORING_OP_READV_FIXED || o == IORING_OP_WRITEV_FIXED
 }
 
-// rw tells whether the opcode transfers data.
-func (o Opcode) rw() bool {
+// fixed tells whether the memory is a registered buffer.
+func (o Opcode) fixed() bool {
 	return o == IORING_OP_READ_FIXED || o == IORING_OP_WRITE_FIXED || o.vectored()
 }
+
+// rw tells whether the opcode transfers data.
+func (o Opcode) rw() bool { return o.fixed() || o == IORING_OP_READ || o == IORING_OP_WRITE }
 
 // Flags of SQEs.
 const (
@@ -68,7 +76,7 @@ type SQE struct {
 	// BufIndex is buf_index, in the table of buffers.
 	BufIndex int
 	// Addr is where in the buffer: an offset in a dma-buf, and a user address in ordinary
-	// memory. Len is the length, Off the position in the file, all in bytes. A cancel has
+	// memory, registered or not. Len is the length, Off the position in the file, all in bytes. A cancel has
 	// the user data of what it looks for in Addr.
 	Addr, Len uint64
 	Off       int64

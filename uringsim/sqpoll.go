@@ -42,6 +42,7 @@ func (r *Ring) sqThread(t *kernel.Task) {
 			wait = 1
 		}
 		t.Sleep(sim.Op{Verb: "io_sq_thread", Obj: &s.obj, Guard: sqGuard{r}}, kernel.Interruptible, wait)
+		t.Acquire(&s.obj)
 		s.woken, s.needWakeup = false, false
 		t.RunTaskWork()
 		if t.Touch(&s.obj, sim.Write); s.stop || t.TaskSigpending() && t.DeliverSignals() {
@@ -52,6 +53,7 @@ func (r *Ring) sqThread(t *kernel.Task) {
 			if r.has(IORING_SETUP_IOPOLL) {
 				r.doPoll(t)
 			}
+			t.Acquire(&s.obj)
 			r.submit(t, c, n)
 			r.unlock(t)
 			t.Touch(&s.obj, sim.Write)

@@ -24,6 +24,7 @@ type submissionQueue struct {
 func (r *Ring) Queue(t *kernel.Task, sqe SQE) bool {
 	if r.has(IORING_SETUP_SQPOLL) {
 		t.Step(sim.Op{Verb: "sq tail", Obj: &r.sqpoll.obj})
+		t.Release(&r.sqpoll.obj)
 	}
 	if len(r.sq.ring) >= r.sq.size {
 		return false
@@ -157,6 +158,9 @@ func (req *request) prep(t *kernel.Task) kernel.Errno {
 		if err := checkIovecs(s.Iovecs); err != kernel.OK {
 			return err
 		}
+	}
+	if !s.Opcode.fixed() {
+		return req.prepPlain(t)
 	}
 	if t.K.Profile == kernel.V6_12 { // the buffer is looked up here, and imported
 		return req.prepFixed(t)

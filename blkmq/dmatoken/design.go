@@ -5,17 +5,15 @@ import (
 	"dmasim/token"
 )
 
-// Design makes tokens as RFC v2 does, with some repairs.
-type Design struct {
-	Fixes token.Fix
-}
+// Design makes tokens as RFC v2 does, with the repairs that are on in the machine.
+type Design struct{}
 
-func (d Design) Name() string { return "rfc-v2" }
+func (Design) Name() string { return "rfc-v2" }
 
 // Register makes a token (TOK-2 to TOK-7). TOK-1, that the driver has the callbacks,
 // is the type system's.
-func (d Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
-	tok := &dmaToken{fixes: d.Fixes, q: q, driver: drv}
+func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
+	tok := &dmaToken{fixes: token.Repairs(t), q: q, driver: drv}
 	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "blk_mq_dma_token"); err != kernel.OK { // TOK-2
 		return nil, err
 	}
@@ -26,9 +24,9 @@ func (d Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv toke
 	tok.refs.Init(t, &tok.Mem, "token.refs", 1)
 	tok.mappingLock.Init(t, &tok.Mem, "token.mapping_lock")
 	tok.dmaMap.Init(t, &tok.Mem, "token.map")
-	tok.fenceSeq.Init(&tok.Mem, 0)
+	tok.fenceSeq.Init(t, &tok.Mem, "token.fence_seq", 0)
 	undo := func() {
-		if d.Fixes.Has(token.FixUndoRegister) {
+		if tok.fixes.Has(token.FixUndoRegister) {
 			p.DmaBuf.Put(t)
 		}
 		t.Free(&tok.Mem)

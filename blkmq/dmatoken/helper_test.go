@@ -17,11 +17,13 @@ var (
 type world = toy.World[*dmaToken]
 
 func newWorld(k *kernel.Task, fixes token.Fix) *world {
-	return toy.New[*dmaToken](k, Design{fixes})
+	token.Repair(k, fixes)
+	return toy.New[*dmaToken](k, Design{})
 }
 
 func registered(k *kernel.Task, fixes token.Fix) *world {
-	return toy.Registered[*dmaToken](k, Design{fixes})
+	token.Repair(k, fixes)
+	return toy.Registered[*dmaToken](k, Design{})
 }
 
 // remove is REMOVE as the exporter calls it.

@@ -11,7 +11,11 @@ import (
 func (tok *dmaToken) remove(t *kernel.Task) {
 	resv := &tok.reg.DmaBuf.Resv
 	resv.AssertHeld(t, "REM-1") // REM-1
-	reserved := resv.ReserveFences(t, 1) == kernel.OK
+	slots := 1
+	if tok.fixes.Has(token.FixSpareSlot) {
+		slots = 2
+	}
+	reserved := resv.ReserveFences(t, slots) == kernel.OK
 	if !reserved && !tok.fixes.Has(token.FixDrainOnReserveFailure) { // REM-2
 		t.Warn("REM-2: no fence slot for the map, returning")
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ func (a *app) check(args []string) (int, error) {
 	fs.Var(list{&f.fix}, "fix", "")
 	fs.Var(&once{value: &f.strategy}, "strategy", "")
 	fs.Var(&once{value: &f.budget}, "budget", "")
+	fs.Var(&once{value: &f.backend}, "backend", "")
 	fs.Uint64Var(&f.seed, "seed", 1, "")
 	fs.BoolVar(&f.full, "full", false, "")
 	fs.BoolVar(&f.json, "json", false, "")
@@ -35,6 +37,13 @@ func (a *app) check(args []string) (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	real, err := openBackend(f.backend, func(error) { cancel() })
+	if err != nil {
+		return 0, err
+	}
+	p.on(f.backend, real)
 
 	each := func(*scenarios.Verdict) {}
 	if f.json {
@@ -45,8 +54,16 @@ func (a *app) check(args []string) (int, error) {
 	bar := newProgress(a.stderr, a.tty, len(p.cases))
 	verdicts := p.run(ctx, bar, each)
 	bar.end()
+	if real != nil {
+		if err := errors.Join(real.Err(), real.Close()); err != nil {
+			return 0, err
+		}
+	}
 	if !f.json {
 		p.print(a.stdout, verdicts)
+		if real != nil {
+			printReal(a.stdout, real)
+		}
 	}
 	for _, v := range verdicts {
 		if v != nil && v.Report.Found != nil {

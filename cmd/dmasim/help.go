@@ -15,7 +15,7 @@ usage:
       fixes, the strategies and the kinds of failure
   dmasim check [SCENARIO[:PARAM=N,...]...] [--design NAME] [--fix NAME,...]
                [--strategy NAME] [--budget 10s|5000] [--seed N] [--full]
-               [--json]
+               [--backend model|real|real-overlapped] [--json]
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
       --fix       turn repairs of a design on; the design is rfc-v2 by default
@@ -25,16 +25,28 @@ usage:
                   there is none, and 10000 executions for sampling strategies
       --seed      seed of the sampling strategies, 1 by default
       --full      the full promise of each scenario instead of the quick one
-  dmasim replay STRING [--follow] [--full-trace] [--json]
+      --backend   what moves the bytes: the model, which is the default, or the
+                  kernel, with each transfer one step, or two that others overlap
+  dmasim replay STRING [--follow] [--full-trace] [--backend model|real] [--json]
       repeat a run, and check that it is the recorded one
       --follow      go on where the schedule cannot be followed any more, and
                     when the model has changed since
       --full-trace  print every operation, too
+      --backend     as above; transfers that overlap cannot be repeated
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
       run small programs, written as tables, and list their final states
       --strategy  as above; dpor by default
       --budget    as above, for each program
+  dmasim vm [TEST...] [--kernel NAME|FILE] [--kvm] [--timeout 10m]
+            [--trace FILE] [-- FLAG...]
+      run the tests of the real path in a virtual machine: a stock kernel with
+      udmabuf, and an emulated NVMe drive; internal/vm/install.sh fetches it
+      --kernel   a kernel that was fetched, or a file with one
+      --kvm      hardware virtualisation instead of emulation
+      --timeout  how long the machine may run
+      --trace    write what QEMU tells of the drive's commands
+      FLAG       goes to the test binaries, as -test.run=NAME
   dmasim help [kinds]
       print this, or the kinds of failure
 
@@ -43,10 +55,11 @@ line and nothing else.
 
 exit status:
   0  every verdict is as expected; a replay is the recorded run (with --follow:
-     it still fails); every interleaving of a litmus program was explored
+     it still fails); every interleaving of a litmus program was explored;
+     all tests in the virtual machine passed
   1  some verdict is not as expected; a replay is another run (with --follow:
-     it passes); a litmus program failed
-  2  the input is unusable
+     it passes); a litmus program failed; a test in the virtual machine failed
+  2  the input is unusable, or there is no virtual machine
   3  a promised coverage was not reached, and no verdict differs; a litmus
      program has interleavings that were not explored
 `

@@ -16,11 +16,16 @@ const replayCommand = "go run ./cmd/dmasim replay"
 // input is the report of a run of a case, from check and from replay alike.
 func input(c scenarios.Case, f *explore.Found, origin string) report.Input {
 	program, variant := c.Names()
-	in := report.Input{Scenario: program, Design: variant, Origin: origin, Found: f,
-		Command: replayCommand, Replay: replayString(c, f)}
+	in := report.Input{Scenario: program, Design: variant, Origin: origin, Found: f}
 	if f.Failure != nil {
 		in.Notes = []string{note(c, f.Failure.Kind)}
 	}
+	command, whyNot := again(c)
+	if whyNot != "" {
+		in.Notes = append(in.Notes, whyNot)
+		return in
+	}
+	in.Command, in.Replay = command, replayString(c, f)
 	return in
 }
 

@@ -13,6 +13,7 @@ type verdictJSON struct {
 	Design     string          `json:"design"`
 	Fixes      []string        `json:"fixes"`
 	Strategy   string          `json:"strategy"`
+	Backend    string          `json:"backend,omitempty"`
 	Seed       *uint64         `json:"seed,omitempty"`
 	Verdict    string          `json:"verdict"`
 	Expected   string          `json:"expected"`
@@ -36,7 +37,7 @@ func (p *plan) verdictJSON(v *scenarios.Verdict) verdictJSON {
 	program, _ := v.Case.Names()
 	r := v.Report
 	o := verdictJSON{
-		Scenario: program, Design: v.Case.Design.Name, Fixes: v.Case.Fixes.Names(), Strategy: v.Strategy,
+		Scenario: program, Design: v.Case.Design.Name, Fixes: v.Case.Fixes.Names(), Strategy: v.Strategy, Backend: p.backend,
 		Verdict: v.Outcome, Expected: expectedVerdict(v.Case), AsExpected: v.AsExpected,
 		Coverage: r.Coverage.String(), Promised: v.Promised.String(), Complete: r.Coverage.Reaches(v.Promised),
 		Executions: r.Executions, Steps: r.Steps, Seconds: math.Round(r.Elapsed.Seconds()*1e6) / 1e6,

@@ -26,6 +26,7 @@ var kinds = []struct {
 	{"context", "an operation that may sleep in a context that must not", false},
 	{"lost-completion", "an I/O never completed", false},
 	{"double-completion", "an I/O completed twice", false},
+	{"over-limits", "a request was sent to a device that had said it cannot do that", false},
 	{"wrong-errno", "an operation returned another error than the specification says", false},
 	{sim.Bug, "the model itself panicked, or called BUG()", false},
 	{sim.Warn, "the model warned, and nothing worse happened", false},

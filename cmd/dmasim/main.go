@@ -48,6 +48,7 @@ var commands = []struct {
 	{"check", (*app).check},
 	{"replay", (*app).replay},
 	{"litmus", (*app).litmus},
+	{"vm", (*app).vm},
 	{"help", (*app).help},
 }
 

@@ -15,11 +15,13 @@ import (
 	"dmasim/scenarios"
 	"dmasim/sim/explore"
 	"dmasim/token"
+	"dmasim/uringsim/realhw"
 )
 
 // checkFlags are the flags of check as they were given.
 type checkFlags struct {
 	design, fix, strategy, budget string
+	backend                       string
 	seed                          uint64
 	full, json                    bool
 	given                         map[string]bool
@@ -35,6 +37,21 @@ type plan struct {
 	// executions and time are the budget of each case; 0 for no limit.
 	executions int
 	time       time.Duration
+	// backend is the name of what moves the bytes, if it is not the model; command repeats a
+	// run, and whyNot says why there is none.
+	backend         string
+	command, whyNot string
+}
+
+// on has the plan run on a backend, nil for the model.
+func (p *plan) on(name string, b *realhw.Backend) {
+	if b != nil {
+		p.backend = name
+		for i := range p.cases {
+			p.cases[i].Real = b
+		}
+	}
+	p.command, p.whyNot = again(p.cases[0])
 }
 
 // newPlan turns flags and names of scenarios into a plan, or says what is wrong

@@ -39,11 +39,18 @@ func (p *plan) printExpected(w io.Writer, verdicts []*scenarios.Verdict) {
 			continue
 		}
 		program, variant := v.Case.Names()
-		rows = append(rows, []string{program, variant, string(v.Report.Found.Failure.Kind),
-			"'" + replayString(v.Shown, v.Report.Found) + "'"})
+		row := []string{program, variant, string(v.Report.Found.Failure.Kind)}
+		if p.whyNot == "" {
+			row = append(row, "'"+replayString(v.Shown, v.Report.Found)+"'")
+		}
+		rows = append(rows, row)
 	}
 	if len(rows) > 0 {
-		fmt.Fprintf(w, "expected failures; %s STRING draws one:\n", replayCommand)
+		how := p.whyNot
+		if how == "" {
+			how = p.command + " STRING draws one"
+		}
+		fmt.Fprintf(w, "expected failures; %s:\n", how)
 		columns(w, "  ", rows)
 		fmt.Fprintln(w)
 	}

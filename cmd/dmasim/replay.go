@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"dmasim/scenarios"
@@ -15,6 +16,8 @@ func (a *app) replay(args []string) (int, error) {
 	follow := fs.Bool("follow", false, "")
 	fullTrace := fs.Bool("full-trace", false, "")
 	asJSON := fs.Bool("json", false, "")
+	backend := ""
+	fs.Var(&once{value: &backend}, "backend", "")
 	rest, err := parse(fs, args)
 	switch {
 	case err != nil:
@@ -32,9 +35,23 @@ func (a *app) replay(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if backend == "real-overlapped" {
+		return 0, errors.New("what was found with --backend real-overlapped is not replayable; --backend real repeats what model and real found")
+	}
+	real, err := openBackend(backend, nil)
+	if err != nil {
+		return 0, err
+	}
+	if real != nil {
+		c.Real = real
+		defer real.Close()
+	}
 	m := sim.NewMachine()
 	defer m.Close()
 	again, err := repeat(m, c, recorded, *follow)
+	if err == nil && real != nil {
+		err = real.Err()
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -42,6 +59,9 @@ func (a *app) replay(args []string) (int, error) {
 		err = again.json(a)
 	} else {
 		err = again.text(a, *fullTrace)
+		if real != nil {
+			printReal(a.stdout, real)
+		}
 	}
 	if err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ func (u *IOMMU) slots(t *sim.Task, pages []*Page) []*Page {
 	for i, p := range pages {
 		t.Touch(&p.obj, sim.Read)
 		t.Touch(&out[i].obj, sim.Write)
-		out[i].contents = p.contents.Copy()
+		out[i].copyFrom(p)
 	}
 	return out
 }
@@ -73,10 +73,11 @@ func (u *IOMMU) bounce(t *sim.Task, m *mapping, way, dir Direction, off, n int) 
 			u.device, map[Direction]string{ToDevice: "from", FromDevice: "to"}[way], m.home.PFN, m.home.Owner, m.made)
 	}
 	if n == PageSize {
-		to.contents = from.contents.Copy()
+		to.copyFrom(from)
 		return
 	}
 	c := cursor{d: from.contents.runs()}
 	c.skip(off)
 	to.contents.take(off, n, &c)
+	to.copied(from, off, n)
 }

@@ -21,71 +21,99 @@ type Segment struct {
 	Len  int
 }
 
+// Transfer is what a device does on its own: it moves bytes between segments and itself.
+type Transfer struct {
+	Dir  Direction
+	Segs []Segment
+	// Data is what FromDevice writes to memory, as long as the segments are. ToDevice uses
+	// the room behind Data[:0] for what it reads.
+	Data Data
+	// Medium is the name of what the device keeps its bytes on, "" if nothing that outlives
+	// the transfer, and At is the byte of it where the transfer begins. Only a Backend needs
+	// to know.
+	Medium string
+	At     uint64
+}
+
 // DMA lets the device transfer the segments, at any byte addresses, as one operation:
 // FromDevice writes data to memory, which is as long as the segments are; ToDevice reads
 // memory, and returns what it read. It then uses the room behind data[:0].
 //
 // It fails the run if an address faults or is stale.
 func (u *IOMMU) DMA(t *sim.Task, dir Direction, segs []Segment, data Data) Data {
-	d, f := u.dma(t, dir, segs, data)
+	d, f := u.dma(t, Transfer{Dir: dir, Segs: segs, Data: data})
 	if f != nil {
 		f.Fail(t)
 	}
 	return d
 }
 
-// TryDMA is DMA for a caller who deals with faults as a device does: the transfer ends
+// TryDMA is DMA for a caller who deals with faults as a device does: see Transfer.
+func (u *IOMMU) TryDMA(t *sim.Task, dir Direction, segs []Segment, data Data) (Data, *Fault) {
+	return u.Transfer(t, Transfer{Dir: dir, Segs: segs, Data: data})
+}
+
+// Transfer is DMA for a caller who deals with faults as a device does: the transfer ends
 // there, with what came before it done, and the IOMMU logs it. That a driver let it come
 // to this is a finding all the same, unless the caller says otherwise: see Fault.Flag.
 // What is stale fails the run here, too, since no device could tell.
-func (u *IOMMU) TryDMA(t *sim.Task, dir Direction, segs []Segment, data Data) (Data, *Fault) {
-	d, f := u.dma(t, dir, segs, data)
+//
+// With a Backend that overlaps transfers it is two operations; then whatever is wrong when
+// the second one comes is a finding, too.
+func (u *IOMMU) Transfer(t *sim.Task, x Transfer) (Data, *Fault) {
+	d, f := u.dma(t, x)
 	if f != nil {
 		u.faults = append(u.faults, f)
 	}
 	return d, f
 }
 
-func (u *IOMMU) dma(t *sim.Task, dir Direction, segs []Segment, data Data) (Data, *Fault) {
-	a := access{u: u, t: t, dir: dir}
+func (u *IOMMU) dma(t *sim.Task, x Transfer) (Data, *Fault) {
+	a := access{u: u, t: t, dir: x.Dir, x: x, whole: true}
 	verb := "dma read"
-	if dir == FromDevice {
+	if x.Dir == FromDevice {
 		verb = "dma write"
-		if n := data.Len(); n != total(segs) {
-			t.Fail(sim.Misuse, "%s: DMA of %d bytes to segments of %d bytes", u.device, n, total(segs))
+		if n := x.Data.Len(); n != total(x.Segs) {
+			t.Fail(sim.Misuse, "%s: DMA of %d bytes to segments of %d bytes", u.device, n, total(x.Segs))
 		}
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &u.obj, Class: sim.Read})
-	if dir != FromDevice {
-		out := data[:0]
-		for _, s := range segs {
-			for at, in := s.Addr, 0; in < s.Len; {
-				p, f := a.page(at, s.Len, in)
-				if f != nil {
-					return out, f
-				}
-				off := int(at % PageSize)
-				n := min(s.Len-in, PageSize-off)
-				out = p.contents.Read(out, off, n)
-				at, in = at+BusAddr(n), in+n
-			}
-		}
-		return out, nil
+	f := a.reach()
+	if u.real != nil {
+		f = a.really(f)
 	}
-	src := cursor{d: data}
-	for _, s := range segs {
+	if x.Dir != FromDevice {
+		out := x.Data[:0]
+		for _, r := range u.reached {
+			out = r.page.contents.Read(out, r.off, r.n)
+		}
+		return out, f
+	}
+	src := cursor{d: x.Data}
+	for _, r := range u.reached {
+		r.page.contents.take(r.off, r.n, &src)
+	}
+	return x.Data, f
+}
+
+// reach finds the parts of pages that the segments lead to, up to a fault.
+func (a *access) reach() *Fault {
+	u := a.u
+	u.reached = u.reached[:0]
+	done := 0
+	for _, s := range a.x.Segs {
 		for at, in := s.Addr, 0; in < s.Len; {
-			p, f := a.page(at, s.Len, in)
+			p, f := a.page(at, s.Len, in, done)
 			if f != nil {
-				return data, f
+				return f
 			}
 			off := int(at % PageSize)
 			n := min(s.Len-in, PageSize-off)
-			p.contents.take(off, n, &src)
-			at, in = at+BusAddr(n), in+n
+			u.reached = append(u.reached, reached{p, off, n})
+			at, in, done = at+BusAddr(n), in+n, done+n
 		}
 	}
-	return data, nil
+	return nil
 }
 
 // total is the length of segments.
@@ -117,7 +145,7 @@ func (u *IOMMU) words(t *sim.Task, dir Direction, at BusAddr, words []uint64) *F
 	a := access{u: u, t: t, dir: dir}
 	length := 8 * len(words)
 	for in := 0; in < length; {
-		p, f := a.page(at, length, in)
+		p, f := a.page(at, length, in, 0)
 		if f != nil {
 			u.faults = append(u.faults, f)
 			return f
@@ -127,6 +155,7 @@ func (u *IOMMU) words(t *sim.Task, dir Direction, at BusAddr, words []uint64) *F
 		for i := range n {
 			if dir == FromDevice {
 				p.contents.setWord(first+i, words[i])
+				p.follow(8*(first+i), 8)
 			} else {
 				words[i] = p.contents.word(first + i)
 			}
@@ -142,6 +171,10 @@ type access struct {
 	u   *IOMMU
 	t   *sim.Task
 	dir Direction
+	// x is the transfer, if it is a whole one and not some words; over is set once its
+	// real bytes have been moved. It is no pointer, so that nothing has to be allocated.
+	x           Transfer
+	whole, over bool
 	// evicted says that the TLB has nothing that was unmapped, once it was asked.
 	asked, evicted bool
 }
@@ -154,9 +187,9 @@ func (a *access) lost() bool {
 	return a.evicted
 }
 
-// page is what an address leads to, in a segment of length bytes of which done were
-// transferred. It declares the access to the page, and fails the run if it is stale.
-func (a *access) page(at BusAddr, length, done int) (*Page, *Fault) {
+// page is what an address leads to, in a segment of length bytes of which in were
+// transferred, and done of the whole. It declares the access to the page, and fails the run if it is stale.
+func (a *access) page(at BusAddr, length, in, done int) (*Page, *Fault) {
 	p, m, why := a.translate(at)
 	if p == nil {
 		return nil, a.u.fault(at, length, a.dir, why)
@@ -167,13 +200,13 @@ func (a *access) page(at BusAddr, length, done int) (*Page, *Fault) {
 	}
 	a.t.Touch(&p.obj, class)
 	if m != nil && (m.gen != p.gen || p.fenced) {
-		a.fail(p, m, at, min(length-done, PageSize-int(at%PageSize)))
+		a.fail(p, m, at, min(length-in, PageSize-int(at%PageSize)), done)
 	}
 	return p, nil
 }
 
 // fail fails the run: the access is stale.
-func (a *access) fail(p *Page, m *mapping, at BusAddr, n int) {
+func (a *access) fail(p *Page, m *mapping, at BusAddr, n, done int) {
 	since := "the mapping was made " + m.made.String()
 	var history []string
 	if m.state != live {
@@ -181,6 +214,10 @@ func (a *access) fail(p *Page, m *mapping, at BusAddr, n int) {
 	}
 	if m.state != live || m.earlier != 0 {
 		history = a.u.History(at)
+	}
+	if u := a.u; u.real != nil && a.whole {
+		u.reached = append(u.reached, reached{p, int(at % PageSize), n})
+		since += a.evidence(done)
 	}
 	if m.gen != p.gen {
 		a.t.FailWith(StaleDMA, history, "%s %s %d bytes %s page %#x, which belongs to %q now; %s",

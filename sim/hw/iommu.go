@@ -80,6 +80,15 @@ type IOMMU struct {
 	ticking bool      // a timer will flush them
 
 	faults []*Fault
+
+	real    Backend // nil if there are no real bytes
+	reached []reached
+}
+
+// reached is a part of a page that a transfer reaches. The room for them is used again.
+type reached struct {
+	page   *Page
+	off, n int
 }
 
 // mapping is one page that was made reachable at an address.
@@ -107,7 +116,7 @@ const (
 
 // NewIOMMU returns the translation for the device of that name.
 func NewIOMMU(t *sim.Task, device string) *IOMMU {
-	u := &IOMMU{device: device}
+	u := &IOMMU{device: device, real: BackendOf(t)}
 	t.Own(&u.obj, "iommu", device+" iommu")
 	return u
 }

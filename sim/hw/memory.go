@@ -22,6 +22,7 @@ type Page struct {
 	gen      uint32
 	fenced   bool
 	contents Contents
+	real     Backend // nil if there are no real bytes
 }
 
 // Phys is the physical address of the page.
@@ -37,10 +38,17 @@ type Memory struct {
 	next    uint64 // page frames from firstPFN on that were taken
 	regions uint64
 	byPFN   map[uint64]*Page
+	real    Backend
 }
 
 // Alloc takes n free pages for owner, with zeroes in them.
 func (m *Memory) Alloc(t *sim.Task, owner string, n int) []*Page {
+	out := m.alloc(t, owner, n)
+	m.back(out)
+	return out
+}
+
+func (m *Memory) alloc(t *sim.Task, owner string, n int) []*Page {
 	out := make([]*Page, n)
 	if m.Chunk == 0 {
 		first := m.take(uint64(n))
@@ -85,13 +93,14 @@ func (m *Memory) AllocAt(t *sim.Task, owner string, pfns ...uint64) []*Page {
 		}
 		out[i] = m.page(t, nil, n, owner)
 	}
+	m.back(out)
 	return out
 }
 
 // Table takes n free pages for owner that are to hold descriptors: their contents are
 // kept as words, so that these are cheap to read and write.
 func (m *Memory) Table(t *sim.Task, owner string, n int) []*Page {
-	pages := m.Alloc(t, owner, n)
+	pages := m.alloc(t, owner, n)
 	for _, p := range pages {
 		p.contents.words = &table{}
 	}
@@ -123,18 +132,29 @@ func (m *Memory) find(pfn uint64) *Page {
 func Fill(pages []*Page, source string) {
 	for i, p := range pages {
 		p.contents.set(Data{{source, uint64(i) * PageSize, 0, PageSize}})
+		p.follow(0, PageSize)
 	}
 }
 
 // Peek reads n bytes of a range of pages from off on, outside the run.
 func Peek(pages []*Page, off, n int) Data {
-	return each(pages, off, n, make(Data, 0, 1), func(d Data, p *Page, in, m int) Data { return p.contents.Read(d, in, m) })
+	return each(pages, off, n, make(Data, 0, 1), func(d Data, p *Page, in, m int) Data {
+		if p.real != nil {
+			want := p.contents.Read(nil, in, m)
+			return d.Append(looked(p.real.Look(p, in, want), want))
+		}
+		return p.contents.Read(d, in, m)
+	})
 }
 
 // Poke writes data to a range of pages from off on, outside the run.
 func Poke(pages []*Page, off int, data Data) {
 	c := cursor{d: data}
-	each(pages, off, data.Len(), nil, func(_ Data, p *Page, in, m int) Data { p.contents.take(in, m, &c); return nil })
+	each(pages, off, data.Len(), nil, func(_ Data, p *Page, in, m int) Data {
+		p.contents.take(in, m, &c)
+		p.follow(in, m)
+		return nil
+	})
 }
 
 // Load is what the CPU reads: n bytes of a range of pages from off on. It is part of
@@ -162,7 +182,9 @@ func LoadWord(t *sim.Task, pages []*Page, i int) uint64 {
 func StoreWords(t *sim.Task, pages []*Page, i int, words ...uint64) {
 	touch(t, pages, 8*i, 8*len(words), sim.Write)
 	for k, w := range words {
-		pages[(i+k)/WordsPerPage].contents.setWord((i+k)%WordsPerPage, w)
+		p, in := pages[(i+k)/WordsPerPage], (i+k)%WordsPerPage
+		p.contents.setWord(in, w)
+		p.follow(8*in, 8)
 	}
 }
 
@@ -203,8 +225,14 @@ func Copy(t *sim.Task, to, from []*Page) {
 			t.Touch(&from[i].obj, sim.Read)
 		}
 		t.Touch(&to[i].obj, sim.Write)
-		to[i].contents = from[i].contents.Copy()
+		to[i].copyFrom(from[i])
 	}
+}
+
+// copyFrom copies a page, the real one and the model's.
+func (p *Page) copyFrom(from *Page) {
+	p.contents = from.contents.Copy()
+	p.copied(from, 0, PageSize)
 }
 
 // Give hands pages to another owner, who fills them with data of its own, as one

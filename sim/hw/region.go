@@ -24,6 +24,7 @@ func (m *Memory) NewBAR(t *sim.Task, device string, n int) *Region {
 	for i := range n {
 		r.Pages = append(r.Pages, m.page(t, r, first+uint64(i), device))
 	}
+	m.back(r.Pages)
 	return r
 }
 

@@ -262,10 +262,7 @@ func BenchmarkStepsOf(b *testing.B) {
 // many steps the kernel makes per hundred of the bare machine: of a lock that is pinged
 // on, where two tasks of three wait and so few switches happen, and of the same shape.
 func BenchmarkStepsCompared(b *testing.B) {
-	variants := []struct {
-		name string
-		body func(*sim.Task)
-	}{
+	least := compare(b, []variant{
 		{"bare", bare},
 		{"bare-shaped", shaped},
 		{"kernel", primitives(partAll, off{}, nil)},
@@ -273,7 +270,18 @@ func BenchmarkStepsCompared(b *testing.B) {
 		{"no-lifetime", primitives(partAll, off{lifetime: true}, nil)},
 		{"neither", primitives(partAll, off{true, true}, nil)},
 		{"armed", primitives(partAll, off{}, armed)},
-	}
+	})
+	b.ReportMetric(100*least[0]/least[2], "kernel/bare-%")
+	b.ReportMetric(100*least[1]/least[2], "kernel/shaped-%")
+}
+
+type variant struct {
+	name string
+	body func(*sim.Task)
+}
+
+// compare is the least time of a step of each variant.
+func compare(b *testing.B, variants []variant) []float64 {
 	const batch = 20
 	least := make([]float64, len(variants))
 	m := sim.NewMachine()
@@ -296,6 +304,47 @@ func BenchmarkStepsCompared(b *testing.B) {
 	for i, v := range variants {
 		b.ReportMetric(least[i], v.name+"-ns/step")
 	}
-	b.ReportMetric(100*least[0]/least[2], "kernel/bare-%")
-	b.ReportMetric(100*least[1]/least[2], "kernel/shaped-%")
+	return least
+}
+
+// fields is a program that does nothing but take locks and access plain fields under them, so
+// many in each section: the worst case of the check for data races.
+func fields(offNow bool, n int) func(st *sim.Task) {
+	return func(st *sim.Task) {
+		k := Boot(st)
+		k.K.Races.Off = offNow
+		var mu [2]Mutex
+		x := make([]Field[int], 2*n)
+		mu[0].Init(k, nil, "a")
+		mu[1].Init(k, nil, "b")
+		for i := range x {
+			x[i].Init(k, nil, "x", 0)
+		}
+		for range benchTasks {
+			k.Go("task", func(k *Task) {
+				for round := range benchRounds * 4 {
+					i := round % 2
+					mu[i].Lock(k)
+					for j := i; j < len(x); j += 2 {
+						x[j].Set(k, x[j].Get(k)+1)
+					}
+					mu[i].Unlock(k)
+				}
+			})
+		}
+		k.Explore()
+	}
+}
+
+// BenchmarkRaces is the cost of the check for data races, as StepsCompared.
+func BenchmarkRaces(b *testing.B) {
+	least := compare(b, []variant{
+		{"none", fields(false, 0)},
+		{"one", fields(false, 1)},
+		{"one-off", fields(true, 1)},
+		{"four", fields(false, 4)},
+		{"four-off", fields(true, 4)},
+	})
+	b.ReportMetric(100*(least[1]/least[2]-1), "one/off-%")
+	b.ReportMetric(100*(least[3]/least[4]-1), "four/off-%")
 }

@@ -77,7 +77,8 @@ func (c *Completion) CompleteAll(t *Task) {
 // Reinit is reinit_completion. Those that complete_all has woken must have left: what they
 // were woken for is taken from them otherwise, and they wait on.
 func (c *Completion) Reinit(t *Task) {
-	c.step(t, "reinit_completion")
+	t.Step(sim.Op{Verb: "reinit_completion", Obj: &c.obj})
+	t.Check(c.mem)
 	c.done = 0
 	if c.leaving > 0 {
 		t.Warn("reinit_completion(%s) by %s while %d waiter(s) of complete_all have not left", c.obj.Name, t.Task, c.leaving)
@@ -88,13 +89,20 @@ func (c *Completion) Reinit(t *Task) {
 func (c *Completion) Done(t *Task) bool {
 	t.Step(sim.Op{Verb: "completion_done", Obj: &c.obj, Class: sim.Read})
 	t.Check(c.mem)
+	if c.done > 0 {
+		t.Locked(&c.obj)
+	}
 	return c.done > 0
 }
 
 // TryWait is try_wait_for_completion: takes what is done, if there is something, and
 // never sleeps. Any context.
 func (c *Completion) TryWait(t *Task) bool {
-	c.step(t, "try_wait_for_completion")
+	t.Step(sim.Op{Verb: "try_wait_for_completion", Obj: &c.obj})
+	t.Check(c.mem)
+	if c.done > 0 {
+		t.Locked(&c.obj)
+	}
 	if c.done == 0 || c.done == doneForAll {
 		t.Did(sim.Read)
 	}
@@ -160,6 +168,7 @@ func (c *Completion) wait(t *Task, call string, s State, timeout Jiffies) (Jiffi
 		}
 		timeout = t.sleep(sim.Op{Verb: call, Obj: &c.obj, Guard: w}, s, timeout).left
 		t.Check(c.mem)
+		t.Locked(&c.obj)
 		if w.all {
 			w.all = false
 			c.leaving--
@@ -186,6 +195,7 @@ func (c *Completion) waitAlone(t *Task, call string, s State, timeout Jiffies) (
 	r := t.sleep(sim.Op{Verb: call, Obj: &c.obj, Guard: c}, s, timeout)
 	c.sole = nil
 	t.Check(c.mem)
+	t.Locked(&c.obj)
 	if c.done == doneForAll {
 		t.Did(sim.Read)
 	}
@@ -201,6 +211,7 @@ func (c *Completion) waitAlone(t *Task, call string, s State, timeout Jiffies) (
 func (c *Completion) step(t *Task, verb string) {
 	t.Step(sim.Op{Verb: verb, Obj: &c.obj})
 	t.Check(c.mem)
+	t.Locked(&c.obj)
 }
 
 // take consumes one of what is done.

@@ -71,6 +71,7 @@ func (dw *DelayedWork) Flush(t *Task) bool {
 	st := dw.st
 	t.Step(sim.Op{Verb: "flush_delayed_work", Obj: &st.obj})
 	t.Check(dw.mem)
+	t.Locked(&st.obj)
 	if st.timer != nil {
 		st.timer.Cancel(t.Task)
 		st.timer = nil

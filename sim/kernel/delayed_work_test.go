@@ -146,7 +146,7 @@ func TestRCUWork(t *testing.T) {
 			k.BUG("queue_rcu_work returned false")
 		}
 	}))
-	sometimes(t, UseAfterFree, "reader (task 1) uses object#1", body(func(k *Task, rw *RCUWork) { k.K.SystemWq.Queue(k, &rw.Work) }))
+	sometimes(t, UseAfterFree, "reader (task 1) uses object#1", raceless(body(func(k *Task, rw *RCUWork) { k.K.SystemWq.Queue(k, &rw.Work) })))
 	always(t, func(k *Task) {
 		done := false
 		rw := &RCUWork{}

@@ -79,6 +79,7 @@ func (f *File) Put(t *Task) {
 	}
 	d := &t.K.fput
 	t.Touch(&d.obj, sim.Write)
+	t.Release(&d.obj)
 	d.files = append(d.files, f)
 	if len(d.files) == 1 {
 		wq := t.K.SystemWq
@@ -102,7 +103,12 @@ func (f *File) put(t *Task, verb string) (last bool) {
 		t.Fail(RefcountMisuse, "fput of %q without a reference (%s)", f.Name, t.Task)
 	}
 	f.count--
-	return f.count == 0
+	t.Release(&f.obj)
+	if f.count > 0 {
+		return false
+	}
+	t.Acquire(&f.obj)
+	return true
 }
 
 // Count is file_count, for auditors.
@@ -126,6 +132,7 @@ func (f *File) finish(t *Task) {
 // waits for the next run of the item.
 func (d *deferredFput) run(t *Task) {
 	t.Touch(&d.obj, sim.Write)
+	t.Acquire(&d.obj)
 	files := d.files
 	d.files = nil
 	for i := len(files) - 1; i >= 0; i-- {

@@ -24,6 +24,7 @@ func (t *Task) FreeRCU(m *Mem) {
 		}
 	}
 	f := earlyFree{gracePeriod{r, r.seq}, m, t.moment()}
+	m.fields = nil // it is not t that frees them
 	if f.Ready(t.Task) {
 		t.Free(m)
 		return

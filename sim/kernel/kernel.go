@@ -8,6 +8,8 @@ type Kernel struct {
 	Profile Profile
 	// Lockdep predicts deadlocks from the order in which locks are taken.
 	Lockdep Lockdep
+	// Races finds data races.
+	Races Races
 	// The queues that everybody shares, none of them with a rescuer. SystemWq is system_wq and
 	// SystemUnboundWq system_unbound_wq; newer kernels call them SystemPercpuWq and SystemDflWq.
 	SystemWq, SystemUnboundWq, SystemPercpuWq, SystemDflWq *Workqueue

@@ -17,7 +17,7 @@ type krefObject struct {
 func newKrefObject(k *Task) *krefObject {
 	o := &krefObject{}
 	k.Alloc(GFP_ATOMIC, &o.Mem, "object")
-	o.v.Init(&o.Mem, 1)
+	o.v.Init(k, &o.Mem, "object.v", 1)
 	o.ref.Init(k, &o.Mem, "object.ref")
 	return o
 }
@@ -77,7 +77,7 @@ var _ = conform(cases{
 			}
 		}
 		always(t, users(func(*krefObject, *Task) {}))
-		sometimes(t, UseAfterFree, "uses object#1, which was freed by user", users(func(o *krefObject, k *Task) { o.get(k) }))
+		sometimes(t, UseAfterFree, "uses object#1, which was freed by user", raceless(users(func(o *krefObject, k *Task) { o.get(k) })))
 		out := outcomes(t, func(k *Task, say func(string, ...any)) {
 			users(func(o *krefObject, k *Task) {
 				k.Touch(&o.life, sim.Read)

@@ -23,6 +23,7 @@ type Mem struct {
 	objects []*sim.Object
 	locks   []lock
 	checks  []func(t *Task)
+	fields  *plainAccesses
 }
 
 type memState uint8
@@ -111,6 +112,7 @@ func (t *Task) Free(m *Mem) {
 	for _, check := range m.checks {
 		check(t)
 	}
+	m.fields.freed(t)
 	m.state, m.freed = freed, t.moment()
 	t.Touch(&m.life, sim.Write)
 	for _, o := range m.objects {

@@ -141,12 +141,12 @@ func TestPrimitivesInFreedObject(t *testing.T) {
 		},
 		"field get": func(k *Task, m *Mem) func(*Task) {
 			var x Field[int]
-			x.Init(m, 0)
+			x.Init(k, m, "x", 0)
 			return func(k *Task) { x.Get(k) }
 		},
 		"field set": func(k *Task, m *Mem) func(*Task) {
 			var x Field[int]
-			x.Init(m, 0)
+			x.Init(k, m, "x", 0)
 			return func(k *Task) { x.Set(k, 1) }
 		},
 	}

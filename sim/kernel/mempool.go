@@ -43,6 +43,7 @@ func (p *Mempool) Alloc(t *Task, gfp GFP, m *Mem) Errno {
 		t.Did(sim.Read)
 		return ENOMEM
 	}
+	t.Locked(&p.obj)
 	p.left--
 	t.born(m, p.typ)
 	return OK
@@ -58,6 +59,7 @@ func (p *Mempool) Explain(*sim.Task) string { return "all elements of the reserv
 // context.
 func (p *Mempool) Free(t *Task, m *Mem) {
 	t.Step(sim.Op{Verb: "mempool_free", Obj: &p.obj})
+	t.Locked(&p.obj)
 	if m.state != freed && m.typ != p.typ {
 		t.misuse("%s does not come from the mempool of %s", m, p.typ)
 	}

@@ -125,6 +125,7 @@ func (mu *Mutex) leave(t *Task, got bool) {
 func (mu *Mutex) take(t *Task, how acquiring) {
 	mu.last.taken(&mu.obj, how)
 	mu.owner = t
+	t.Acquire(&mu.obj)
 	mu.taken++
 	t.holds(&mu.dep)
 }
@@ -152,6 +153,7 @@ func (mu *Mutex) Unlock(t *Task) {
 	t.Step(sim.Op{Verb: "mutex_unlock", Obj: &mu.obj, Releases: true})
 	t.Check(mu.mem)
 	mu.owner = nil
+	t.Release(&mu.obj)
 	mu.last.unlocked(t, &mu.obj, mu.mem)
 	t.released(&mu.dep)
 }

@@ -135,6 +135,7 @@ func (r *PercpuRef) IsZero(t *Task) bool {
 		count = r.data.count
 	}
 	l.unlock(t)
+	t.Locked(&r.obj)
 	return count == 0
 }
 
@@ -159,6 +160,7 @@ func (r *PercpuRef) Exit(t *Task) {
 	l.lock(t, r, call)
 	r.stash, r.data = d.count<<2>>2, nil // beside two flags there is no room for the bias
 	l.unlock(t)
+	t.Locked(&r.obj)
 }
 
 // freeCounters is __percpu_ref_exit: a ref without them looks dead.

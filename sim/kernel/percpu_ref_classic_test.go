@@ -32,7 +32,7 @@ func (rm removal) run(k *Task) {
 	d := &device{}
 	k.Alloc(GFP_KERNEL, &d.Mem, "device")
 	d.ref.InitFlags(k, &d.Mem, "device.ref", rm.flags, GFP_KERNEL, func(k *Task) { rm.release(d, k) })
-	d.v.Init(&d.Mem, 1)
+	d.v.Init(k, &d.Mem, "data.v", 1)
 	var p RCU[device]
 	p.Init(k, nil, "p")
 	p.Assign(k, d)

@@ -43,6 +43,7 @@ func (r *PercpuRef) tryget(t *Task, call string, n int) bool {
 		t.Did(sim.Read)
 		return false
 	}
+	r.ordered(t)
 	r.add(t, int64(n))
 	return true
 }
@@ -76,6 +77,7 @@ func (r *PercpuRef) trygetLive(t *Task, call string) bool {
 		return false
 	case !r.atomic:
 		t.Did(percpuCount)
+		r.ordered(t)
 		r.add(t, 1)
 		return true
 	}
@@ -86,8 +88,19 @@ func (r *PercpuRef) trygetLive(t *Task, call string) bool {
 		t.Did(sim.Read)
 		return false
 	}
+	r.ordered(t)
 	r.data.count++
 	return true
+}
+
+// ordered is the order of a get that succeeds where it could have failed: in per-CPU mode that
+// of a read section, which it is.
+func (r *PercpuRef) ordered(t *Task) {
+	if r.percpu() {
+		t.Acquire(&t.K.rcu.begun)
+	} else {
+		t.FullyOrdered(&r.obj)
+	}
 }
 
 // Put is percpu_ref_put. It may call release.
@@ -111,6 +124,7 @@ func (r *PercpuRef) put(t *Task, call string, n int) {
 func (r *PercpuRef) drop(t *Task, n int64) {
 	if r.percpu() {
 		r.counters.add(t, -n)
+		t.Release(&t.K.rcu.ended)
 	} else {
 		r.sub(t, n)
 	}
@@ -119,6 +133,7 @@ func (r *PercpuRef) drop(t *Task, n int64) {
 // sub takes references off the atomic counter, and calls release if they were the last.
 func (r *PercpuRef) sub(t *Task, n int64) {
 	r.data.count -= n
+	t.FullyOrdered(&r.obj)
 	if r.data.count == 0 {
 		t.K.refSwitch.keep(t)
 		t.RCUReadLock()

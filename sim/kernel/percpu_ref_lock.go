@@ -60,6 +60,7 @@ func (l *refSwitchLock) take(t *Task) {
 func (l *refSwitchLock) keep(t *Task) {
 	if l.owner == t && !l.kept {
 		l.kept = true
+		t.Acquire(&l.obj)
 		t.Touch(&l.obj, sim.Write)
 		t.holds(&l.dep)
 	}
@@ -68,6 +69,7 @@ func (l *refSwitchLock) keep(t *Task) {
 func (l *refSwitchLock) unlock(t *Task) {
 	if l.kept {
 		l.kept = false
+		t.Release(&l.obj)
 		t.Touch(&l.obj, sim.Write)
 		t.released(&l.dep)
 	}

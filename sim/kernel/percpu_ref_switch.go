@@ -85,7 +85,9 @@ func (r *PercpuRef) change(t *Task, call string, do func(l *refSwitchLock)) {
 	l := &t.K.refSwitch
 	l.lock(t, r, call)
 	r.check(t, call)
+	t.Acquire(&r.obj)
 	do(l)
+	t.Release(&r.obj)
 	l.unlock(t)
 }
 
@@ -125,6 +127,7 @@ func (r *PercpuRef) awaitSwitch(t *Task, call string, l *refSwitchLock) {
 	d.waiting++
 	t.Step(op)
 	r.check(t, call)
+	t.Acquire(&r.obj)
 	d.waiting--
 }
 
@@ -163,6 +166,7 @@ func (r *PercpuRef) switched(t *Task, d *refData) {
 		check()
 	}
 	d.switching, d.confirm = false, nil
+	t.Release(&r.obj)
 	if confirm != nil || d.waiting > 0 {
 		// Somebody knows that it is over, before it is.
 		t.Step(sim.Op{Verb: "percpu_ref_put", Obj: &r.obj})

@@ -9,7 +9,10 @@ type rcuState struct {
 	sim.Object
 	seq     int
 	readers []*Task
-	early   []earlyFree // see FreeRCU
+	// For the order of a run: the sections that have ended, and the grace periods that have
+	// begun; the callbacks that have returned.
+	ended, begun, callbacksDone sim.Object
+	early                       []earlyFree // see FreeRCU
 
 	called    int // callbacks so far
 	callbacks []*rcuCallback
@@ -31,6 +34,7 @@ func (r *rcuState) begin(t *Task) {
 	t.reading, t.rcuSeq = true, r.seq
 	r.readers = append(r.readers, t)
 	t.Touch(&r.Object, rcuReader)
+	t.Acquire(&r.begun)
 }
 
 func (r *rcuState) end(t *Task) {
@@ -42,6 +46,7 @@ func (r *rcuState) end(t *Task) {
 		}
 	}
 	t.Touch(&r.Object, rcuReader)
+	t.Release(&r.ended)
 	r.reap(t)
 }
 
@@ -104,7 +109,11 @@ func (t *Task) synchronizeRCU(call string) {
 	r := &t.K.rcu
 	t.mayWaitForReaders(call)
 	t.Step(sim.Op{Verb: call, Obj: &r.Object, Class: rcuGrace})
+	t.Release(&r.begun)
+	t.SmpMb()
 	t.Step(sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}})
+	t.Acquire(&r.ended)
+	t.SmpMb()
 }
 
 // mayWaitForReaders fails the run if t would wait for itself.
@@ -123,6 +132,7 @@ type GPState struct{ over *bool }
 func (t *Task) StartPollSynchronizeRCU() GPState {
 	r := &t.K.rcu
 	t.Step(sim.Op{Verb: "start_poll_synchronize_rcu", Obj: &r.Object, Class: rcuGrace})
+	t.Release(&r.begun)
 	over := new(bool)
 	t.spawn(InWorker, "rcu_gp", sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}}, func(t *Task) {
 		*over = true
@@ -134,6 +144,9 @@ func (t *Task) StartPollSynchronizeRCU() GPState {
 // PollStateSynchronizeRCU is poll_state_synchronize_rcu. It does not wait.
 func (t *Task) PollStateSynchronizeRCU(s GPState) bool {
 	t.Step(sim.Op{Verb: "poll_state_synchronize_rcu", Obj: &t.K.rcu.Object, Class: sim.Read})
+	if *s.over {
+		t.Acquire(&t.K.rcu.ended)
+	}
 	return *s.over
 }
 
@@ -141,4 +154,5 @@ func (t *Task) PollStateSynchronizeRCU(s GPState) bool {
 func (t *Task) CondSynchronizeRCU(s GPState) {
 	t.mayWaitForReaders("cond_synchronize_rcu")
 	t.Await("cond_synchronize_rcu", &t.K.rcu.Object, sim.Read, func() bool { return *s.over })
+	t.Acquire(&t.K.rcu.ended)
 }

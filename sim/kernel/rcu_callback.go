@@ -57,6 +57,7 @@ func (t *Task) beginSection() {
 func (t *Task) callRCU(name string, lazy bool, fn func(*Task)) {
 	r := &t.K.rcu
 	t.Touch(&r.Object, rcuGrace)
+	t.Release(&r.begun)
 	r.called++
 	c := &rcuCallback{n: r.called, delayed: lazy, gracePeriod: gracePeriod{r, r.seq}}
 	r.callbacks = append(r.callbacks, c)
@@ -68,8 +69,10 @@ func (t *Task) callRCU(name string, lazy bool, fn func(*Task)) {
 		})
 	}
 	c.task = t.spawn(InRCUCallback, name, sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: c}, func(t *Task) {
+		t.Acquire(&r.ended)
 		fn(t)
 		r.returned(c) // its end as a reader declares it
+		t.Release(&r.callbacksDone)
 	})
 }
 
@@ -105,6 +108,7 @@ func (t *Task) RCUBarrier() {
 	if b := (rcuBarrier{r, r.called}); !b.Ready(nil) {
 		t.Step(sim.Op{Verb: "rcu_barrier", Obj: &r.Object, Class: rcuFlush, Guard: b})
 	}
+	t.Acquire(&r.callbacksDone)
 }
 
 // rcuBarrier is ready when the first n callbacks have returned.
@@ -192,11 +196,13 @@ func (t *Task) KfreeRCU(m *Mem) {
 		}
 	}
 	t.Touch(&r.Object, rcuGrace)
+	t.Release(&r.begun)
 	r.called++
 	f := &kfree{mem: m, n: r.called}
 	r.kfrees = append(r.kfrees, f)
 	op := sim.Op{Verb: "grace period", Obj: &r.Object, Class: rcuGrace, Guard: gracePeriod{r, r.seq}}
 	f.task = t.spawn(InWorker, "kfree_rcu_work", op, func(t *Task) {
+		t.Acquire(&r.ended)
 		for i, g := range r.kfrees {
 			if g == f {
 				r.kfrees = append(r.kfrees[:i], r.kfrees[i+1:]...)

@@ -19,6 +19,7 @@ func (r *RCU[T]) Init(t *Task, in *Mem, name string) {
 func (r *RCU[T]) Assign(t *Task, p *T) {
 	t.Step(sim.Op{Verb: "rcu_assign_pointer", Obj: &r.obj})
 	t.Check(r.mem)
+	t.Publish(&r.obj)
 	r.p = p
 }
 
@@ -27,6 +28,7 @@ func (r *RCU[T]) Assign(t *Task, p *T) {
 func (r *RCU[T]) InitPointer(t *Task, p *T) {
 	t.Step(sim.Op{Verb: "RCU_INIT_POINTER", Obj: &r.obj})
 	t.Check(r.mem)
+	t.Overwrite(&r.obj)
 	r.p = p
 }
 
@@ -39,7 +41,9 @@ func (r *RCU[T]) Dereference(t *Task) *T {
 	if t.rcu == 0 {
 		t.Fail(Context, "suspicious RCU usage: rcu_dereference(%s) outside a read section (%s)", r.obj.Name, t.Task)
 	}
-	return r.load(t, "rcu_dereference")
+	p := r.load(t, "rcu_dereference")
+	t.Acquire(&r.obj)
+	return p
 }
 
 // DereferenceProtected is rcu_dereference_protected: held says whether the update
@@ -54,6 +58,7 @@ func (r *RCU[T]) DereferenceProtected(t *Task, held bool) *T {
 func (r *RCU[T]) load(t *Task, verb string) *T {
 	t.Step(sim.Op{Verb: verb, Obj: &r.obj, Class: sim.Read})
 	t.Check(r.mem)
+	t.Observe(&r.obj)
 	return r.p
 }
 

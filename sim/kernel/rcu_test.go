@@ -40,7 +40,7 @@ var _ = conform(cases{
 		always(t, replacing(func(k *Task, free func(*Task)) { k.SynchronizeRCUExpedited(); free(k) }))
 		always(t, replacing(func(k *Task, free func(*Task)) { k.CallRCU("free", free) }))
 		sometimes(t, UseAfterFree, "reader (task 1) uses object#1, which was freed by updater (task 2)",
-			replacing(func(k *Task, free func(*Task)) { free(k) }))
+			raceless(replacing(func(k *Task, free func(*Task)) { free(k) })))
 	}},
 	{"C-RCU-02", func(t *testing.T) {
 		out := outcomes(t, func(k *Task, say func(string, ...any)) {
@@ -186,7 +186,7 @@ var _ = conform(cases{
 		task := func(k *Task, fn func(*Task)) { k.Go("reader", fn) }
 		for name, s := range sections {
 			if name == "nothing" {
-				sometimes(t, UseAfterFree, "reader (task 1) uses object#1", body(task, s[0], s[1]))
+				sometimes(t, UseAfterFree, "reader (task 1) uses object#1", raceless(body(task, s[0], s[1])))
 				continue
 			}
 			always(t, body(task, s[0], s[1]))
@@ -236,7 +236,7 @@ var _ = conform(cases{
 				publish := func(k *Task, v int) {
 					o := &counted{}
 					k.Alloc(GFP_ATOMIC, &o.Mem, "object")
-					o.v.Init(&o.Mem, v)
+					o.v.Init(k, &o.Mem, "object.v", v)
 					o.refs.Init(k, &o.Mem, "refs", 1)
 					p.Assign(k, o)
 				}
@@ -344,10 +344,10 @@ func TestPolledGracePeriods(t *testing.T) {
 		}
 		free(k)
 	}))
-	sometimes(t, UseAfterFree, "reader (task 1) uses object#1", replacing(func(k *Task, free func(*Task)) {
+	sometimes(t, UseAfterFree, "reader (task 1) uses object#1", raceless(replacing(func(k *Task, free func(*Task)) {
 		k.PollStateSynchronizeRCU(k.StartPollSynchronizeRCU())
 		free(k)
-	}))
+	})))
 }
 
 // rcu_access_pointer needs no section, and RCU_INIT_POINTER unpublishes.

@@ -40,6 +40,7 @@ func (r *Refcount) Init(t *Task, in *Mem, name string, n int32) {
 func (r *Refcount) Set(t *Task, n int32) {
 	t.Step(sim.Op{Verb: "refcount_set", Obj: &r.obj})
 	t.Check(r.mem)
+	t.Overwrite(&r.obj)
 	r.n = n
 }
 
@@ -47,6 +48,7 @@ func (r *Refcount) Set(t *Task, n int32) {
 func (r *Refcount) Read(t *Task) int32 {
 	t.Step(sim.Op{Verb: "refcount_read", Obj: &r.obj, Class: sim.Read})
 	t.Check(r.mem)
+	t.Observe(&r.obj)
 	return r.n
 }
 

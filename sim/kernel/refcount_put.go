@@ -10,6 +10,7 @@ func (r *Refcount) Dec(t *Task) {
 		r.saturate(t, "decrement hit 0; leaking memory")
 		return
 	}
+	t.Release(&r.obj)
 	r.n--
 }
 
@@ -27,7 +28,12 @@ func (r *Refcount) sub(t *Task, call string, n int32) bool {
 		return false
 	}
 	r.n -= n
-	return r.n == 0
+	t.Release(&r.obj)
+	if r.n > 0 {
+		return false
+	}
+	t.Acquire(&r.obj)
+	return true
 }
 
 // DecIfOne is refcount_dec_if_one: true if the count was 1, and is 0 now.
@@ -39,6 +45,7 @@ func (r *Refcount) DecIfOne(t *Task) bool {
 		return false
 	}
 	r.n = 0
+	t.Release(&r.obj)
 	return true
 }
 
@@ -57,6 +64,7 @@ func (r *Refcount) DecNotOne(t *Task) bool {
 		t.Did(sim.Read)
 		r.warn(t, "underflow; use-after-free")
 	default:
+		t.Release(&r.obj)
 		r.n--
 	}
 	return true

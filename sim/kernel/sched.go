@@ -10,6 +10,7 @@ import "dmasim/sim"
 func (t *Task) SetCurrentState(s State) {
 	t.Step(sim.Op{Verb: "set_current_state", Obj: t.wake()})
 	t.asleep, t.drowsy, t.state = true, true, s
+	t.SmpMb()
 }
 
 // SetRunning is __set_current_state(TASK_RUNNING). It is part of the operation before it.
@@ -18,6 +19,9 @@ func (t *Task) SetRunning() { t.sleeps(false, t.state) }
 // sleeps sets the state of t, as part of the operation before it.
 func (t *Task) sleeps(asleep bool, s State) {
 	t.drowsy = asleep
+	if asleep {
+		t.SmpMb()
+	}
 	if t.asleep != asleep || t.state != s {
 		t.Touch(t.wake(), sim.Write)
 		t.asleep, t.state = asleep, s
@@ -39,6 +43,7 @@ func (t *Task) ScheduleTimeout(timeout Jiffies) Jiffies {
 	}
 	r := t.sleep(sim.Op{Verb: verb, Obj: t.wake(), Guard: (*awake)(t)}, t.state, timeout)
 	t.asleep, t.drowsy = false, false
+	t.Acquire(&t.woken)
 	return r.left
 }
 
@@ -65,6 +70,7 @@ func (t *Task) WakeUpProcess(target *Task) bool {
 		return false
 	}
 	target.asleep = false
+	t.Release(&target.woken)
 	return true
 }
 
@@ -87,6 +93,7 @@ func (t *Task) tryToWakeUp(target *Task, interruptible bool) bool {
 		return false
 	}
 	t.Touch(o, sim.Write)
+	t.Release(o)
 	target.asleep = false
 	return true
 }

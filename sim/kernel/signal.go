@@ -14,6 +14,7 @@ type signals struct {
 // the signal is fatal, as SIGKILL is. Any context.
 func (t *Task) SendSignal(target *Task, fatal bool) {
 	t.Step(sim.Op{Verb: "send_sig", Obj: by(t, target)})
+	t.Locked(&target.woken)
 	target.pending.any = true
 	target.pending.fatal = target.pending.fatal || fatal
 	target.wokenBySignal()
@@ -51,6 +52,7 @@ func (t *Task) pendingFor(verb string, s State) bool {
 // has to end. Task work keeps its notification; see ReturnToUser.
 func (t *Task) DeliverSignals() (fatal bool) {
 	t.Step(sim.Op{Verb: "get_signal", Obj: t.wake()})
+	t.Locked(&t.woken)
 	return t.deliver()
 }
 

@@ -85,6 +85,7 @@ func (l *Spinlock) Trylock(t *Task) bool {
 
 func (l *Spinlock) take(t *Task, how acquiring) {
 	l.owner = t
+	t.Acquire(&l.obj)
 	t.spins = append(t.spins, l)
 	t.holds(&l.dep)
 	t.usedAs(&l.dep, how)
@@ -125,6 +126,7 @@ func (l *Spinlock) unlock(t *Task, verb string) {
 	t.Step(sim.Op{Verb: verb, Obj: &l.obj, Releases: true})
 	t.Check(l.mem)
 	l.owner = nil
+	t.Release(&l.obj)
 	t.released(&l.dep)
 	for i := len(t.spins) - 1; i >= 0; i-- {
 		if t.spins[i] == l {

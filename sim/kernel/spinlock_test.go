@@ -197,7 +197,7 @@ func TestSpinlockExcludes(t *testing.T) {
 			require.Equal(t, set("2"), outcomes(t, func(k *Task, say func(string, ...any)) {
 				l := newSpinlock(k, "l")
 				var x Field[int]
-				x.Init(nil, 0)
+				x.Init(k, nil, "x", 0)
 				for _, s := range []section{a, b} {
 					k.Go("adder", func(k *Task) {
 						s.hold(l, k, func() {

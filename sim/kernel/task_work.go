@@ -42,6 +42,7 @@ func (t *Task) addTaskWork(target *Task, w *TaskWork, mode TaskWorkMode) Errno {
 		t.Fail(sim.Misuse, "task_work_add by %s of work that is queued already", t.Task)
 	}
 	w.queued = true
+	t.Release(&target.twork)
 	target.works = append(target.works, w)
 	switch mode {
 	case TWA_RESUME:
@@ -59,6 +60,7 @@ func (t *Task) TaskWorkCancel(target *Task, w *TaskWork) bool {
 	t.Step(sim.Op{Verb: "task_work_cancel", Obj: &target.twork})
 	for i, u := range target.works {
 		if u == w {
+			t.Acquire(&target.twork)
 			target.works = append(target.works[:i], target.works[i+1:]...)
 			w.queued = false
 			return true
@@ -129,6 +131,7 @@ func (t *Task) clearNotify() {
 
 // runTaskWork runs what there is, as part of an operation on the list.
 func (t *Task) runTaskWork() {
+	t.Acquire(&t.twork)
 	batch := t.works
 	t.works = nil
 	for i := len(batch) - 1; i >= 0; i-- {

@@ -63,9 +63,11 @@ func (tm *TimerList) Mod(t *Task, expires Jiffies) bool {
 func (tm *TimerList) expire(t *Task, arming int) {
 	t.Touch(&tm.obj, sim.Write)
 	t.Check(tm.mem)
+	t.Acquire(&tm.obj)
 	if tm.running != nil {
 		t.Step(sim.Op{Verb: "run timer", Obj: &tm.obj, Guard: tm})
 		t.Check(tm.mem)
+		t.Acquire(&tm.obj)
 	}
 	if tm.arming != arming {
 		return
@@ -77,6 +79,7 @@ func (tm *TimerList) expire(t *Task, arming int) {
 	t.released(&tm.dep)
 	tm.running = nil
 	t.Touch(&tm.obj, sim.Write)
+	t.Release(&tm.obj)
 }
 
 // Pending is timer_pending.
@@ -133,6 +136,7 @@ func (tm *TimerList) delSync(t *Task, call string, shutdown bool) bool {
 func (tm *TimerList) step(t *Task, verb string, g sim.Guard) {
 	t.Step(sim.Op{Verb: verb, Obj: &tm.obj, Guard: g})
 	t.Check(tm.mem)
+	t.Locked(&tm.obj)
 }
 
 // deactivate takes an armed timer back, and for good if it is a shutdown.

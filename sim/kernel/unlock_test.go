@@ -21,7 +21,7 @@ type mutexInside struct {
 func newMutexInside(k *Task, ww bool) *mutexInside {
 	o := &mutexInside{}
 	k.Alloc(GFP_KERNEL, &o.Mem, "object")
-	o.users.Init(&o.Mem, 2)
+	o.users.Init(k, &o.Mem, "object.users", 2)
 	o.refs.Init(k, &o.Mem, "refs", 2)
 	if ww {
 		w := &WWMutex{}

@@ -88,6 +88,7 @@ func (t *Task) sleep(op sim.Op, state State, timeout Jiffies) slept {
 	}
 	if !limited {
 		t.Step(op)
+		t.Acquire(&t.woken)
 		return slept{ready: s.ready(), signal: t.interrupted(state), left: timeout}
 	}
 	until := t.K.Jiffies(t) + timeout
@@ -96,6 +97,7 @@ func (t *Task) sleep(op sim.Op, state State, timeout Jiffies) slept {
 		s.expired, t.asleep = true, false
 	})
 	t.Step(op)
+	t.Acquire(&t.woken)
 	if !s.expired {
 		timer.Cancel(t.Task)
 	}

@@ -75,6 +75,7 @@ func (q *WaitQueue) wait(t *Task, call string, cond func(*Task) bool, s State, e
 			q.lock(t, "prepare_to_wait_event")
 		}
 		t.Check(q.mem)
+		t.Locked(&q.obj)
 	}
 	q.FinishWait(t, e)
 	return timeout, OK

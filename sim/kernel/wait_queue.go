@@ -63,6 +63,7 @@ func (q *WaitQueue) lock(t *Task, verb string) {
 	t.touch(&q.dep)
 	t.Step(sim.Op{Verb: verb, Obj: &q.obj, Guard: q})
 	t.Check(q.mem)
+	t.Locked(&q.obj)
 }
 
 // WakeUp is wake_up: all waiters that are not exclusive, and one that is. Any context.
@@ -124,6 +125,7 @@ func (q *WaitQueue) call(t *Task, e *WaitEntry, w Wake) int {
 func (q *WaitQueue) unlock(t *Task) {
 	if q.walker != nil {
 		t.Touch(&q.obj, sim.Write)
+		t.Release(&q.obj)
 		q.walker = nil
 	}
 }
@@ -171,6 +173,7 @@ func (q *WaitQueue) FinishWait(t *Task, e *WaitEntry) {
 		return
 	}
 	t.Check(q.mem)
+	t.Locked(&q.obj)
 	q.remove(e)
 }
 

@@ -85,6 +85,7 @@ func (w *Work) claim(t *Task, verb string) bool {
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &st.obj})
 	t.Check(w.mem)
+	t.FullyOrdered(&st.obj) // even if it is pending already
 	if st.pending || st.disabled > 0 {
 		t.Did(sim.Read)
 		return false
@@ -168,6 +169,7 @@ func (it *item) Explain(t *sim.Task) string {
 // nothing of the work is used after that.
 func (it *item) run(t *Task, w *Work) {
 	t.Check(w.mem)
+	t.Acquire(&it.st.obj)
 	st, wq, fn := it.st, it.wq, w.fn
 	st.pending, st.queued, st.last, it.started = false, nil, it, true
 	st.running = append(st.running, it)
@@ -185,6 +187,8 @@ func (it *item) run(t *Task, w *Work) {
 	it.done = true
 	st.running = slices.DeleteFunc(st.running, func(o *item) bool { return o == it })
 	t.Touch(&st.obj, sim.Write)
+	t.Release(&st.obj)
+	t.Release(&wq.obj)
 	wq.remove(t, it)
 }
 

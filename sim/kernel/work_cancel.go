@@ -29,6 +29,7 @@ func (w *Work) grab(t *Task, verb string, timer bool) bool {
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &st.obj, Guard: grabbable{st, timer}})
 	t.Check(w.mem)
+	t.FullyOrdered(&st.obj)
 	was := st.pending
 	st.pending = false
 	if it := st.queued; it != nil {
@@ -110,6 +111,7 @@ func (w *Work) idle(t *Task, verb string, enable bool) {
 	}
 	t.Step(op)
 	t.Check(w.mem)
+	t.Acquire(&st.obj)
 	if enable {
 		st.disabled--
 	}

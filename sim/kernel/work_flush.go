@@ -55,6 +55,7 @@ func (w *Work) flush(t *Task, verb string) bool {
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &st.obj, Class: sim.Read})
 	t.Check(w.mem)
+	t.Acquire(&st.obj)
 	it := st.latest()
 	if it == nil {
 		return false
@@ -62,6 +63,7 @@ func (w *Work) flush(t *Task, verb string) bool {
 	it.wq.mayFlush(t, st.name)
 	st.order(t, it.wq)
 	t.Step(sim.Op{Verb: verb, Obj: &st.obj, Class: sim.Read, Guard: finished{it}})
+	t.Acquire(&st.obj)
 	return true
 }
 
@@ -97,10 +99,12 @@ func (wq *Workqueue) Flush(t *Task) {
 	}
 	t.touch(wq.completion(t))
 	t.Step(sim.Op{Verb: "flush_workqueue", Obj: &wq.obj, Class: sim.Read})
+	t.Acquire(&wq.obj)
 	before := finished(slices.Clone(wq.items))
 	if len(before) == 0 {
 		return
 	}
 	wq.mayFlush(t, "all of it")
 	t.Step(sim.Op{Verb: "flush_workqueue", Obj: &wq.obj, Class: sim.Read, Guard: before})
+	t.Acquire(&wq.obj)
 }

@@ -39,6 +39,7 @@ func (wq *Workqueue) drain(t *Task, verb string) {
 		wq.mayFlush(t, "all of it")
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &wq.obj, Guard: drained{wq}})
+	t.Acquire(&wq.obj)
 	wq.drainers--
 }
 

@@ -205,6 +205,7 @@ func (a *AcquireCtx) heal() {
 func (w *WWMutex) take(t *Task, ctx *AcquireCtx, call string, how acquiring) {
 	w.last.taken(&w.obj, how)
 	w.owner, w.ctx = t, ctx
+	t.Acquire(&w.obj)
 	t.holds(&w.dep)
 	if ctx == nil {
 		return
@@ -245,6 +246,7 @@ func (w *WWMutex) Unlock(t *Task) {
 		w.ctx.acquired--
 	}
 	w.owner, w.ctx = nil, nil
+	t.Release(&w.obj)
 	w.last.unlocked(t, &w.obj, w.mem)
 	t.released(&w.dep)
 }

@@ -43,7 +43,7 @@ func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.
 	p.DmaBuf.Get(t)
 	tok.reg = token.Reg{Params: p, Token: tok}
 	tok.current.Init(t, &tok.Mem, "token.map")
-	tok.gens.Init(&tok.Mem, 0)
+	tok.gens.Init(t, &tok.Mem, "token.gens", 0)
 	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
 		p.DmaBuf.Put(t)
 		q.Put(t)

@@ -12,7 +12,8 @@
 //
 // A Store is a file in a temporary folder whose name is removed as soon as it is open, so
 // that nothing is left behind by whatever end of the process. It is written once all over, so
-// that no later write needs room on the disk. What the file system does with direct I/O is
+// that no later write needs room on the disk. Or, if one is named, it is a part of a drive:
+// a partition as long as the file would be, which is in no table and gone afterwards. What the file system does with direct I/O is
 // tried out, not assumed. A Path is a ring, a store and buffers in the slots of the ring's
 // table; it transfers and moves. A Machine runs the workloads of package workload.
 //
@@ -29,5 +30,5 @@
 //
 // # Left out
 //
-// Block devices as the store, hugetlb memfds, pending fences (they need vgem or a driver).
+// Hugetlb memfds, pending fences (they need vgem or a driver).
 package realpath

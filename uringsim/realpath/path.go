@@ -5,6 +5,7 @@ package realpath
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"dmasim/dmabufsim/udmabuf"
@@ -16,6 +17,9 @@ import (
 type Options struct {
 	// Dir is the folder of the store; "" is the one for temporary files.
 	Dir string
+	// Drive is a block device to use in place of a file, which is overwritten; "" is what
+	// DMASIM_DRIVE says, or a file.
+	Drive string
 	// Entries is the size of the submission ring; 0 is 64.
 	Entries uint32
 	// Flags are IORING_SETUP_*.
@@ -55,7 +59,15 @@ func (p *Path) open(o Options) (err error) {
 	if p.Ring, err = realring.Setup(realring.Options{Entries: o.Entries, Flags: o.Flags}); err != nil {
 		return err
 	}
-	if p.Store, err = NewStore(o.Dir, o.Store); err != nil {
+	if o.Drive == "" {
+		o.Drive = os.Getenv("DMASIM_DRIVE")
+	}
+	if o.Drive != "" {
+		p.Store, err = NewDriveStore(o.Drive, o.Store)
+	} else {
+		p.Store, err = NewStore(o.Dir, o.Store)
+	}
+	if err != nil {
 		return err
 	}
 	var missing error

@@ -51,6 +51,7 @@ func TestTransferAndMove(t *testing.T) {
 
 // Nothing is in the folder, not even while the path is open.
 func TestNothingIsLeft(t *testing.T) {
+	t.Setenv("DMASIM_DRIVE", "")
 	needRing(t)
 	before, dir := openFds(t), t.TempDir()
 	for range 10 {
@@ -114,6 +115,7 @@ func TestFullDisk(t *testing.T) {
 
 // A file system without O_DIRECT: everything runs through the page cache, and says so.
 func TestWithoutODirect(t *testing.T) {
+	t.Setenv("DMASIM_DRIVE", "")
 	needRing(t)
 	var notes []string
 	w, err := workload.Parse(`workload buffers=1 size=4096 file=8192

@@ -15,8 +15,9 @@ import (
 	"dmasim/internal/uapi"
 )
 
-// Store is a file of fixed size without a name.
+// Store is a file of fixed size without a name, or a part of a drive.
 type Store struct {
+	partition *partition
 	// fd is for transfers, O_DIRECT if the file system has it; readOnly is the same but
 	// for reading; buffered is for looking at the bytes.
 	fd, readOnly, buffered int
@@ -25,6 +26,8 @@ type Store struct {
 	Direct bool
 	// Block is the unit of offsets and lengths in direct I/O, Mem that of addresses.
 	Block, Mem int64
+	// MemAlign is the unit of addresses as the file system names it (6.1), 0 if it does not.
+	MemAlign int64
 	// Strict tells whether other offsets and lengths are refused.
 	Strict bool
 	// ZeroTail tells whether a direct read across the end of the file leaves zeroes in
@@ -36,20 +39,21 @@ type Store struct {
 // NewStore makes a store with these contents in a folder.
 func NewStore(dir string, contents []byte) (*Store, error) {
 	s := &Store{fd: -1, readOnly: -1, buffered: -1, size: int64(len(contents)), Block: 512, Mem: 512}
-	if err := s.open(dir, contents); err != nil {
+	f, err := os.CreateTemp(dir, "dmasim-store-*")
+	if err != nil {
+		return nil, fmt.Errorf("a file for the store: %w", err)
+	}
+	defer f.Close()
+	defer os.Remove(f.Name()) // for those who return early
+	if err := s.open(f, contents); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Store) open(dir string, contents []byte) error {
-	f, err := os.CreateTemp(dir, "dmasim-store-*")
-	if err != nil {
-		return fmt.Errorf("a file for the store: %w", err)
-	}
-	defer f.Close()
-	defer os.Remove(f.Name()) // for those who return early
+// open opens the store that f is, and removes its name if it is a file.
+func (s *Store) open(f *os.File, contents []byte) (err error) {
 	open := func(flags int) (int, error) { return unix.Open(f.Name(), flags|unix.O_CLOEXEC, 0) }
 	direct := unix.O_DIRECT
 	if s.fd, err = open(unix.O_RDWR | direct); err == unix.EINVAL {
@@ -69,8 +73,10 @@ func (s *Store) open(dir string, contents []byte) error {
 		s.buffered = -1
 		return explain(err, "opening the store for looking at it")
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		return explain(err, "removing the name of the store")
+	if s.partition == nil {
+		if err := os.Remove(f.Name()); err != nil {
+			return explain(err, "removing the name of the store")
+		}
 	}
 	if _, err := f.Write(contents); err != nil {
 		return explain(err, "writing the store, %d bytes", len(contents))
@@ -110,6 +116,7 @@ func (s *Store) probe() error {
 	if unix.Statx(s.fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st) == nil && st.Mask&unix.STATX_DIOALIGN != 0 {
 		s.Block = max(s.Block, int64(st.Dio_offset_align))
 		s.Mem = max(s.Mem, int64(st.Dio_mem_align))
+		s.MemAlign = int64(st.Dio_mem_align)
 	}
 	page := os.Getpagesize()
 	m, err := udmabuf.NewMemfd(page, 0, 0)
@@ -135,6 +142,9 @@ func (s *Store) probe() error {
 	s.ZeroTail = err == nil && n < page && mem.Bytes[page-1] == 0
 	return nil
 }
+
+// Fd is the descriptor for transfers.
+func (s *Store) Fd() int { return s.fd }
 
 // Size is in bytes.
 func (s *Store) Size() int64 { return s.size }
@@ -167,6 +177,10 @@ func (s *Store) Close() error {
 			errs = append(errs, unix.Close(*fd))
 			*fd = -1
 		}
+	}
+	if s.partition != nil {
+		errs = append(errs, s.partition.remove())
+		s.partition = nil
 	}
 	return errors.Join(errs...)
 }

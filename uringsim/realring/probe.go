@@ -40,3 +40,15 @@ func HasRegister(op int) bool {
 	_, errno := register(noFd, op, nil, 0)
 	return errno == unix.EBADF
 }
+
+// TakesDmaBufs tells whether an entry of an update of buffers can be a dma-buf, as RFC v2 of the
+// dma-token series has it: by the flag IORING_RSRC_F_EXTENDED_UPDATE, in a field that other
+// kernels want to be zero. It wants a ring without buffers.
+func (r *Ring) TakesDmaBufs() (bool, error) {
+	if err := r.RegisterBuffers(make([]uapi.Iovec, 1)); err != nil {
+		return false, err
+	}
+	u := &uapi.IoUringRsrcUpdate2{Resv: 1, Nr: 1} // of an entry at address 0
+	_, errno := r.register(uapi.IORING_REGISTER_BUFFERS_UPDATE, unsafe.Pointer(u), int(unsafe.Sizeof(*u)))
+	return errno == unix.EFAULT, r.UnregisterBuffers()
+}

@@ -150,7 +150,12 @@ func (m *Model) transfer(o *Op) []int64 {
 	if o.Fixed() && !m.inSlot(o) {
 		add(kernel.EFAULT)
 	}
-	if !o.Fixed() && o.Mem.Len > 0 && (o.Mem.View == DmaBuf && m.Direct && m.Strict || o.Mem.View == ReadOnly && !o.ToFile()) {
+	n := o.Mem.Len
+	if !o.ToFile() {
+		n = max(0, min(n, m.w.File-o.Off))
+	}
+	unusable := o.Mem.View == DmaBuf && m.Direct && m.Strict || o.Mem.View == ReadOnly && !o.ToFile()
+	if !o.Fixed() && n > 0 && unusable { // memory is not touched at the end of the file
 		add(kernel.EFAULT)
 	}
 	switch {
@@ -161,10 +166,6 @@ func (m *Model) transfer(o *Op) []int64 {
 	}
 	if len(wrong) > 0 {
 		return wrong
-	}
-	n := o.Mem.Len
-	if !o.ToFile() {
-		n = max(0, min(n, m.w.File-o.Off))
 	}
 	if o.Mem.Len == 0 {
 		return []int64{0}

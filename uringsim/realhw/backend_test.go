@@ -1,0 +1,141 @@
+//go:build linux
+
+package realhw
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/hw"
+)
+
+// racer is a program with a failure, so that all ways to end a run are there.
+func racer(st *sim.Task) {
+	w := newBoard(st, 2)
+	st.Go("drive", func(t *sim.Task) { w.read(t, 0, 8192) })
+	st.Go("exporter", func(t *sim.Task) {
+		fresh := w.pages // what a move does, without telling anybody
+		hw.Give(t, fresh, "evicted")
+	})
+	st.Explore()
+}
+
+// Descriptors and files are gone when a backend is closed, whatever ran on it.
+func TestNothingIsLeft(t *testing.T) {
+	needReal(t, false)
+	before := openFds(t)
+	dir := t.TempDir()
+	for _, overlap := range []bool{false, true} {
+		b, err := Open(Options{Dir: dir, Overlap: overlap})
+		require.NoError(t, err)
+		r := explore.Run(t.Context(), b.Program(racer), explore.NewRandom(1), explore.Options{Executions: 100, Workers: 2})
+		require.NotNil(t, r.Found)
+		require.Equal(t, hw.StaleDMA, r.Found.Failure.Kind)
+		r.Found.Machine.Close()
+		require.NoError(t, errors.Join(b.Err(), b.Close()))
+	}
+	require.Equal(t, before, openFds(t))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// openFds counts the open descriptors of the process.
+func openFds(t testing.TB) int {
+	t.Helper()
+	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
+	require.NoError(t, err)
+	r.Close()
+	w.Close()
+	names, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(names) - 1
+}
+
+// After its first error a backend does nothing more, tells who made it, and runs go on with
+// the model alone.
+func TestErrorsOfThePath(t *testing.T) {
+	needReal(t, false)
+	var told []error
+	b, err := Open(Options{Dir: t.TempDir(), Failed: func(err error) { told = append(told, err) }})
+	require.NoError(t, err)
+	m := sim.NewMachine()
+	defer m.Close()
+	body := b.Program(func(st *sim.Task) {
+		w := newBoard(st, 1)
+		if w.real != nil {
+			unix.Close(w.session().store.Fd())
+		}
+		w.write(st, 0, 4096)
+		same(st, hw.Peek(w.pages, 0, 4096), hw.Bytes("vram", 0, 4096))
+	})
+	for range 3 {
+		require.Nil(t, m.Run(sim.Default{}, body).Failure)
+	}
+	require.Len(t, told, 1)
+	require.ErrorIs(t, told[0], unix.EBADF)
+	require.Equal(t, told[0], b.Err())
+	require.Error(t, b.Err())
+	b.Close()
+}
+
+// What is missing is said in a sentence.
+func TestRefusals(t *testing.T) {
+	if os.Getenv("DMASIM_REALHW_CHILD") != "" {
+		b, err := Open(Options{Dir: os.Getenv("DMASIM_REALHW_CHILD")})
+		if err == nil {
+			t.Log("opened")
+			b.Close()
+			return
+		}
+		t.Log(err)
+		return
+	}
+	needReal(t, false)
+	dir := t.TempDir()
+	for _, c := range []struct{ limit, sentence string }{
+		{"ulimit -f 100", "the limit of file sizes (RLIMIT_FSIZE) is too low"},
+		{"ulimit -n 10", "too many open files"},
+	} {
+		cmd := exec.Command("sh", "-c", c.limit+` && exec "$0" -test.run 'TestRefusals$' -test.v`, os.Args[0])
+		cmd.Env = append(os.Environ(), "DMASIM_REALHW_CHILD="+dir)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		if strings.Contains(string(out), "opened") {
+			t.Errorf("%s: it could be opened all the same", c.limit)
+		}
+		require.Contains(t, string(out), c.sentence)
+		require.Contains(t, string(out), "the real path cannot be used: ")
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	_, err = Open(Options{Dir: dir + "/missing"})
+	require.ErrorContains(t, err, "the real path cannot be used: a file for the store: ")
+}
+
+// BenchmarkRun is what a run costs that reads, writes and looks at one page.
+func BenchmarkRun(b *testing.B) {
+	back := needReal(b, false)
+	m := sim.NewMachine()
+	defer m.Close()
+	body := back.Program(func(st *sim.Task) {
+		w := newBoard(st, 1)
+		w.read(st, 0, 4096)
+		w.write(st, 4096, 4096)
+		hw.Peek(w.pages, 0, 4096)
+	})
+	for b.Loop() {
+		if r := m.Run(sim.Default{}, body); r.Failure != nil {
+			b.Fatal(r.Failure)
+		}
+	}
+}
