@@ -5,6 +5,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 // maxVecs is BIO_MAX_VECS.
@@ -61,7 +62,7 @@ func (f Fops) one(t *kernel.Task, k *iter.Kiocb, i *iter.Iter, vecs int) int64 {
 	if k.Nowait() {
 		b.Flags |= REQ_NOWAIT
 	}
-	if k.Flags&iter.IOCB_HIPRI != 0 {
+	if k.Flags&iter.IOCB_HIPRI != 0 && (b.Use == nil || !token.Repaired(t, token.FixNoPolling)) {
 		b.Flags |= REQ_POLLED
 	}
 	f.Queue.SubmitBio(t, b)

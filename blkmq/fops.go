@@ -2,6 +2,7 @@ package blkmq
 
 import (
 	"dmasim/iter"
+	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -44,10 +45,13 @@ func (f Fops) WriteIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	return f.upTo(t, k, i)
 }
 
-// upTo transfers as far as the device goes. Files without O_DIRECT have no path here.
+// upTo transfers as far as the device goes. Whether a file is O_DIRECT is asked at each issue.
 func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if !k.File.Direct() {
-		return iter.Neg(kernel.EOPNOTSUPP)
+		return f.buffered(t, k, i)
+	}
+	if err := f.Queue.writeAndWait(t, uint64(k.Pos), i.Count, i.Dir == hw.ToDevice, k.Nowait()); err != kernel.OK {
+		return iter.Neg(err)
 	}
 	left := uint64(f.Queue.Size - k.Pos)
 	if i.Count <= left {

@@ -59,8 +59,6 @@ func TestFileReadWrite(t *testing.T) {
 		"write over the end":        {true, iter.O_DIRECT, size - 1024, 4096, queued, []int64{1024}},
 		"position between blocks":   {false, iter.O_DIRECT, 4097, 512, iter.Neg(kernel.EINVAL), nil},
 		"part of a block":           {true, iter.O_DIRECT, 4096, 513, iter.Neg(kernel.EINVAL), nil},
-		"without O_DIRECT":          {false, 0, 0, 4096, iter.Neg(kernel.EOPNOTSUPP), nil},
-		"write without O_DIRECT":    {true, 1, 0, 4096, iter.Neg(kernel.EOPNOTSUPP), nil},
 		"needs a split, and may":    {false, iter.O_DIRECT, 0, 64 << 10, queued, []int64{64 << 10}},
 		"the end comes before that": {false, 0, size, 4097, 0, nil},
 	} {

@@ -86,6 +86,7 @@ type Queue struct {
 
 	requeues requeues
 	timer    timeouts
+	cache    pageCache
 }
 
 // using is the class of what submissions and completions do to Queue.refs: they count, and

@@ -145,11 +145,38 @@ func (q *Queue) submit(t *kernel.Task, b *Bio) {
 
 // submitMq is blk_mq_submit_bio.
 func (q *Queue) submitMq(t *kernel.Task, b *Bio) {
+	if b.Use != nil && !b.Nowait() && token.Repaired(t, token.FixMapBeforeTag) {
+		q.submitMapped(t, b)
+		return
+	}
+	q.submitOnce(t, b, false)
+}
+
+// submitMapped is submitMq with the map made before there is a request. If it is gone again
+// when there is one, the request goes, too, and all begins anew: nobody waits with a tag.
+func (q *Queue) submitMapped(t *kernel.Task, b *Bio) {
+	for {
+		f := token.Frag{Use: b.Use, Off: uint64(b.Done), Len: uint64(b.Size)}
+		if o := b.Use.Token.Submit(t, &f); o.Status != kernel.BLK_STS_OK {
+			t.Sayf("SUB-3", "bio ends with %v", o.Status.Errno())
+			b.End(t, o.Status)
+			return
+		}
+		b.Use.Token.Free(t, &f, token.NeverQueued)
+		if b = q.submitOnce(t, b, true); b == nil {
+			return
+		}
+	}
+}
+
+// submitOnce submits a bio, and what is split off is submitted afterwards. If the map has to be
+// there it returns the bio for which it was not.
+func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	cached := q.peekCached(t, b) // SUB-1
 	if cached == nil {
 		if s := q.enter(t, b.Nowait()); s != kernel.BLK_STS_OK {
 			b.End(t, s)
-			return
+			return nil
 		}
 	}
 	leave := func() {
@@ -160,17 +187,17 @@ func (q *Queue) submitMq(t *kernel.Task, b *Bio) {
 	if lb := uint64(q.Limits.LogicalBlock); b.Sector*sectorSize%lb != 0 || uint64(b.Size)%lb != 0 {
 		b.End(t, kernel.BLK_STS_IOERR)
 		leave()
-		return
+		return nil
 	}
 	if b.Flags&REQ_POLLED != 0 && !q.polls() {
 		b.End(t, kernel.BLK_STS_NOTSUPP)
 		leave()
-		return
+		return nil
 	}
 	b, nsegs := q.SplitToLimits(t, b) // BIO-4
 	if b == nil || q.plugMerge(t, b, nsegs) {
 		leave()
-		return
+		return nil
 	}
 	rq := cached
 	if rq != nil {
@@ -179,23 +206,31 @@ func (q *Queue) submitMq(t *kernel.Task, b *Bio) {
 		t.Say("SUB-1", "no tag, may not wait: -EAGAIN")
 		b.End(t, kernel.BLK_STS_AGAIN)
 		leave()
-		return
+		return nil
 	}
 	rq.bind(b, nsegs) // SUB-2
 	if b.Use != nil { // SUB-3
-		if o := b.Use.Token.Submit(t, &rq.Frag); o.Status != kernel.BLK_STS_OK {
+		rq.Frag.Nowait = mapped || rq.Frag.Nowait
+		o := b.Use.Token.Submit(t, &rq.Frag)
+		switch {
+		case o.Status == kernel.BLK_STS_AGAIN && mapped:
+			rq.free(t, token.NeverQueued)
+			t.Say("SUB-3", "the map has gone: begin anew without the request")
+			return b
+		case o.Status != kernel.BLK_STS_OK:
 			q.unassigned(t, rq, b, o.Status, o.FreeRequest)
-			return
+			return nil
 		}
 	}
 	if rq.Flags&(REQ_PREFLUSH|REQ_FUA) != 0 && q.insertFlush(t, rq) {
-		return
+		return nil
 	}
 	if p := plugOf(t); p != nil { // SUB-4
 		p.add(t, rq)
-		return
+		return nil
 	}
 	q.issue(t, rq)
+	return nil
 }
 
 // unassigned is the end of SUB-3 when the token has no map for the request. As posted,

@@ -41,6 +41,10 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 	if err != kernel.OK {
 		return err
 	}
+	if token.Repaired(t, token.FixCheckLayout) && !pages(sgt, len(array)) {
+		r.Private.Unmap(t, sgt, r.Dir)
+		return kernel.EINVAL
+	}
 	m.Sgt = sgt
 	i := 0
 	for _, s := range sgt.Segments {
@@ -58,6 +62,19 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 	}
 	m.Private = array
 	return kernel.OK
+}
+
+// pages tells whether a table is n pages of the controller.
+func pages(sgt *dmabufsim.SgTable, n int) bool {
+	left := uint64(n) * CtrlPageSize
+	for _, s := range sgt.Segments {
+		l := uint64(s.Len)
+		if uint64(s.Addr)%CtrlPageSize != 0 || l%CtrlPageSize != 0 || l > left {
+			return false
+		}
+		left -= l
+	}
+	return left == 0
 }
 
 // DmaUnmap unmaps the attachment.

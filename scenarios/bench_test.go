@@ -44,7 +44,7 @@ func BenchmarkRandomWalk(b *testing.B) {
 	b.ReportMetric(float64(steps)/b.Elapsed().Seconds()/1e6, "Msteps/s")
 }
 
-func benchCase(b *testing.B, scenario, design string) scenarios.Case {
+func benchCase(b testing.TB, scenario, design string) scenarios.Case {
 	s, err := scenarios.Find(scenario)
 	if err != nil {
 		b.Fatal(err)

@@ -50,4 +50,8 @@ var all = []*Scenario{
 	bouncedRead,
 	recycledBuffer,
 	vectoredRead,
+	retriedCommand,
+	noLongerDirect,
+	noMemoryForWorkers,
+	swapToTheDrive,
 }

@@ -14,8 +14,13 @@ const (
 	LostWakeup Kind = "lost-wakeup"
 	// Stall: only a timer that exists for recovery could make the run go on.
 	Stall Kind = "stall"
-	// Livelock: the step bound was reached, or a retry limit.
+	// Livelock: tasks go on and repeat the same steps, to the step bound or to a retry limit,
+	// and nobody gets anywhere.
 	Livelock Kind = "livelock"
+	// Starvation: a task repeats the same steps to the step bound, since others get on.
+	Starvation Kind = "starvation"
+	// StepBound: the run was longer than its step bound, and repeats nothing.
+	StepBound Kind = "step-bound"
 	// Bug: the model itself panicked, or called its BUG().
 	Bug Kind = "bug"
 	// Warn: the model warned and nothing worse happened before the end of the run.

@@ -47,24 +47,28 @@ type Machine struct {
 
 	steps, quiet, choices, branching int
 
-	objects  []*Object
-	events   []Event
-	touched  []Access
-	rows     []Row
-	hash     uint64
-	switched []switched
-	chosen   []Chosen
-	failure  *Failure
-	warning  *Failure
-	audits   []func() *Failure
-	draws    []func()
-	provided []provision
-	drawing  bool // the first task runs, and no other, see Task.Draw
-	point    Point
-	order    order
-	result   Result
-	idle     []*worker
-	slab     []Task // room for those that come next
+	objects   []*Object
+	events    []Event
+	touched   []Access
+	rows      []Row
+	hash      uint64
+	switched  []switched
+	chosen    []Chosen
+	failure   *Failure
+	warning   *Failure
+	audits    []func() *Failure
+	draws     []func()
+	provided  []provision
+	drawing   bool // the first task runs, and no other, see Task.Draw
+	point     Point
+	order     order
+	progress  []progress
+	tail      []tailStep // the operations after the first tailFrom, see endless
+	tailFrom  int
+	tailTasks int // that were there before it
+	result    Result
+	idle      []*worker
+	slab      []Task // room for those that come next
 }
 
 // Result is the outcome of a run. It belongs to the machine, and is valid until
@@ -223,9 +227,13 @@ func (m *Machine) reset(s Strategy) {
 	m.failure, m.warning, m.abandoned = nil, nil, false
 	m.point = Point{m: m}
 	m.order.reset()
+	clear(m.tail)
+	clear(m.progress)
+	m.tail, m.progress = m.tail[:0], m.progress[:0]
 	if m.StepLimit == 0 {
 		m.StepLimit = DefaultStepLimit
 	}
+	m.tailFrom = max(m.StepLimit/2, m.StepLimit-tailLength)
 }
 
 func (m *Machine) newTask(parent *Task, name string, op Op, fn func(*Task)) *Task {
@@ -314,7 +322,7 @@ func (m *Machine) next(cur *Task) *Task {
 		return p.Default()
 	}
 	if m.steps >= m.StepLimit {
-		m.fail(&Failure{Kind: Livelock, Message: fmt.Sprintf("the run is not over after %d operations, the step bound", m.steps)})
+		m.fail(m.endless())
 		return nil
 	}
 	m.steps++
@@ -389,6 +397,9 @@ func (m *Machine) grant(t *Task) {
 	}
 	m.hash = mix(m.hash, h+uint64(op.Class))
 	m.events = append(m.events, Event{Task: t, Verb: op.Verb, Obj: op.Obj, Class: op.Class, Blocking: op.Guard != nil, Value: -1, Joins: op.Joins})
+	if m.steps > m.tailFrom && m.phase == PhaseExplore {
+		m.watched(t, len(m.events)-1)
+	}
 	if op.Also != nil {
 		t.Touch(op.Also, Read)
 	}

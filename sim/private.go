@@ -65,6 +65,9 @@ func (m *Machine) pass(t *Task) bool {
 		m.use(op.Also, t)
 	}
 	t.announced, t.passed = false, true
+	if m.steps > m.tailFrom {
+		m.watched(t, -1)
+	}
 	m.hash = mix(m.hash, t.key^op.Obj.key+uint64(op.Class))
 	if m.tracing {
 		m.trace(t)

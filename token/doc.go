@@ -21,8 +21,8 @@
 //	Submit       block layer          tag held, may sleep           get or make map   the same, count
 //	Queue        block layer          dispatch, no sleep            the map           the map
 //	Requeue      block layer          dispatch                      keep              keep
-//	Complete     driver               interrupt                     -                 drop
-//	Free         block layer          any                           drop if single    drop if held
+//	Complete     driver               interrupt                     -                 -
+//	Free         block layer          any                           drop if single    drop
 //	Finish       ring                 task work                     -                 -
 //	Invalidate   importer             exporter's lock held          fence, kill       wait here
 //	Unregister   ring                 may sleep                     release           release

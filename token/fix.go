@@ -63,6 +63,21 @@ const (
 	// FixRefuseVectored has the vectored opcodes fail on a dma-buf (IMP-4), as IMP-2 does for
 	// all others.
 	FixRefuseVectored
+	// FixCheckLayout has the driver's dma_map refuse segments that are not pages of the
+	// controller, or more of them than the buffer has (CREATE-6).
+	FixCheckLayout
+	// FixNoPolling takes REQ_POLLED from token bios (BIO-1): a fence must not depend on somebody
+	// who polls.
+	FixNoPolling
+	// FixReclaimQueue queues free_work on a workqueue with WQ_MEM_RECLAIM (MAP-REL).
+	FixReclaimQueue
+	// FixRefuseBuffered has the block device refuse a token where the file is not O_DIRECT at the time
+	// of the issue (IMP-6).
+	FixRefuseBuffered
+	// FixMapBeforeTag gets or makes the map before a request is allocated and the queue entered
+	// (SUB-1, SUB-3), so that nobody waits for a reservation lock or a fence with a tag in
+	// hand.
+	FixMapBeforeTag
 )
 
 // FixInfo describes a repair for people.
@@ -110,6 +125,16 @@ var fixes = []FixInfo{
 		"initialise the number of pinned pages and the vectors of a buffer from the cache"},
 	{FixRefuseVectored, "refuse-vectored", "IMP-4",
 		"refuse a dma-buf in READV_FIXED and WRITEV_FIXED"},
+	{FixCheckLayout, "check-layout", "CREATE-6",
+		"refuse a table whose segments are not pages of the controller, or more than the buffer has"},
+	{FixNoPolling, "no-polling", "BIO-1",
+		"complete token bios by interrupt, also on a ring that polls"},
+	{FixReclaimQueue, "reclaim-queue", "MAP-REL",
+		"queue free_work on a workqueue with a rescuer"},
+	{FixRefuseBuffered, "refuse-buffered", "IMP-6",
+		"refuse a token where the file is not O_DIRECT any more"},
+	{FixMapBeforeTag, "map-before-tag", "SUB-1, SUB-3",
+		"get the map before the queue is entered and a tag is taken"},
 }
 
 // Fixes lists every repair.

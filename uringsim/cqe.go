@@ -27,6 +27,7 @@ func (r *Ring) postCQE(t *kernel.Task, c CQE) {
 	q := &r.cq
 	t.Touch(&q.obj, sim.Write)
 	t.Locked(&q.obj)
+	t.Progress("completion")
 	for _, c := range r.tasks { // io_cqring_wake
 		if c.task != t {
 			t.Touch(&c.obj, sim.Write)

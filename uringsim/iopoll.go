@@ -137,6 +137,6 @@ func (r *Ring) spin(t *kernel.Task, round int) {
 func (req *request) retry(t *kernel.Task, tries int) {
 	t.ScheduleTimeoutUninterruptible(1 << min(tries, 16))
 	if tries > 16 {
-		t.Fail(sim.Livelock, "request %d of the ring is issued by its worker again and again, and finds no room", req.sqe.UserData)
+		t.Livelock("request %d of the ring is issued by its worker again and again, and finds no room", req.sqe.UserData)
 	}
 }

@@ -178,7 +178,7 @@ func (req *request) inlineReissue(t *kernel.Task) bool {
 // bounded reports a request that is issued without end, as the kernel does not.
 func (req *request) bounded(t *kernel.Task) {
 	if req.again++; req.again > reissueBound {
-		t.Fail(sim.Livelock, "request %d of the ring was issued %d times; each time its completion said that it would block", req.sqe.UserData, req.again)
+		t.Livelock("request %d of the ring was issued %d times; each time its completion said that it would block", req.sqe.UserData, req.again)
 	}
 }
 

@@ -61,10 +61,14 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	}
 	t.At("CREATE-4", "dma_resv_lock()")
 	resv.Lock(t, nil)
-	// CREATE-5; nothing interrupts the wait here, so it always gives > 0.
 	t.At("CREATE-5", "dma_resv_wait_timeout(BOOKKEEP)")
-	resv.Wait(t, dmabufsim.UsageBookkeep)
-	res := tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
+	res := kernel.ETIME
+	if left := resv.WaitTimeout(t, dmabufsim.UsageBookkeep, true, kernel.MaxScheduleTimeout); left < 0 {
+		res = kernel.Errno(-left)
+		t.Stressf("CREATE-5", "a signal: %v", res)
+	} else if left > 0 {
+		res = tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
+	}
 	if res == kernel.OK {
 		t.Stressf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
 		if tok.fixes.Has(token.FixWaitAfterMap) {

@@ -49,8 +49,20 @@ func (tok *dmaToken) remove(t *kernel.Task) {
 func (m *dmaMap) released(t *kernel.Task) {
 	m.freeWork.Init(t, &m.Mem, m.String()+".free_work", m.free)
 	t.Atf("MAP-REL", "%v unused: queue free_work", m)
-	t.K.SystemWq.Queue(t, &m.freeWork)
+	m.token.wq.Queue(t, &m.freeWork)
 }
+
+// workqueue is where maps are freed.
+func workqueue(t *kernel.Task) *kernel.Workqueue {
+	if !token.Repaired(t, token.FixReclaimQueue) {
+		return t.K.SystemWq
+	}
+	return t.Subsystem(workqueueKey{}, func() any {
+		return kernel.AllocWorkqueue(t, "blk_dma", kernel.WQ_MEM_RECLAIM|kernel.WQ_PERCPU, 0)
+	}).(*kernel.Workqueue)
+}
+
+type workqueueKey struct{}
 
 // free is WRK.
 func (m *dmaMap) free(t *kernel.Task) {

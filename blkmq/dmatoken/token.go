@@ -12,6 +12,7 @@ type dmaToken struct {
 	fixes  token.Fix
 	reg    token.Reg
 	q      token.Queue
+	wq     *kernel.Workqueue
 	driver token.Driver
 
 	dmaMap      kernel.RCU[dmaMap] // map

@@ -13,16 +13,19 @@ import (
 // backends are the values of --backend: what moves the bytes.
 var backends = []string{"model", "real", "real-overlapped"}
 
-// openBackend makes the backend of that name, nil for the model. failed is called when it
-// fails later.
-func openBackend(name string, failed func(error)) (*realhw.Backend, error) {
+// openBackend makes the backend of that name, nil for the model. drive is a block device for
+// it, or empty. failed is called when it fails later.
+func openBackend(name, drive string, failed func(error)) (*realhw.Backend, error) {
 	if name == "" || name == "model" {
+		if drive != "" {
+			return nil, fmt.Errorf("--drive %s: the model needs no drive, only --backend real does", drive)
+		}
 		return nil, nil
 	}
 	if !slices.Contains(backends, name) {
 		return nil, fmt.Errorf("there is no backend %q; %s", name, scenarios.Nearest(name, backends))
 	}
-	return realhw.Open(realhw.Options{Overlap: name == "real-overlapped", Failed: failed})
+	return realhw.Open(realhw.Options{Drive: drive, Overlap: name == "real-overlapped", Failed: failed})
 }
 
 // printReal says in a few lines what was real.

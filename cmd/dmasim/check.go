@@ -20,6 +20,7 @@ func (a *app) check(args []string) (int, error) {
 	fs.Var(&once{value: &f.strategy}, "strategy", "")
 	fs.Var(&once{value: &f.budget}, "budget", "")
 	fs.Var(&once{value: &f.backend}, "backend", "")
+	fs.Var(&once{value: &f.drive}, "drive", "")
 	fs.Uint64Var(&f.seed, "seed", 1, "")
 	fs.BoolVar(&f.full, "full", false, "")
 	fs.BoolVar(&f.json, "json", false, "")
@@ -39,7 +40,7 @@ func (a *app) check(args []string) (int, error) {
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	real, err := openBackend(f.backend, func(error) { cancel() })
+	real, err := openBackend(f.backend, f.drive, func(error) { cancel() })
 	if err != nil {
 		return 0, err
 	}

@@ -15,7 +15,7 @@ usage:
       fixes, the strategies and the kinds of failure
   dmasim check [SCENARIO[:PARAM=N,...]...] [--design NAME] [--fix NAME,...]
                [--strategy NAME] [--budget 10s|5000] [--seed N] [--full]
-               [--backend model|real|real-overlapped] [--json]
+               [--backend model|real|real-overlapped] [--drive DEVICE] [--json]
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
       --fix       turn repairs of a design on; the design is rfc-v2 by default
@@ -27,12 +27,15 @@ usage:
       --full      the full promise of each scenario instead of the quick one
       --backend   what moves the bytes: the model, which is the default, or the
                   kernel, with each transfer one step, or two that others overlap
-  dmasim replay STRING [--follow] [--full-trace] [--backend model|real] [--json]
+      --drive     a block device for the kernel to use and overwrite, instead of a
+                  temporary file
+  dmasim replay STRING [--follow] [--full-trace] [--backend model|real]
+                [--drive DEVICE] [--json]
       repeat a run, and check that it is the recorded one
       --follow      go on where the schedule cannot be followed any more, and
                     when the model has changed since
       --full-trace  print every operation, too
-      --backend     as above; transfers that overlap cannot be repeated
+      --backend     as above, and --drive; overlapped transfers cannot be repeated
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
       run small programs, written as tables, and list their final states

@@ -21,7 +21,7 @@ import (
 // checkFlags are the flags of check as they were given.
 type checkFlags struct {
 	design, fix, strategy, budget string
-	backend                       string
+	backend, drive                string
 	seed                          uint64
 	full, json                    bool
 	given                         map[string]bool

@@ -16,8 +16,9 @@ func (a *app) replay(args []string) (int, error) {
 	follow := fs.Bool("follow", false, "")
 	fullTrace := fs.Bool("full-trace", false, "")
 	asJSON := fs.Bool("json", false, "")
-	backend := ""
+	var backend, drive string
 	fs.Var(&once{value: &backend}, "backend", "")
+	fs.Var(&once{value: &drive}, "drive", "")
 	rest, err := parse(fs, args)
 	switch {
 	case err != nil:
@@ -38,7 +39,7 @@ func (a *app) replay(args []string) (int, error) {
 	if backend == "real-overlapped" {
 		return 0, errors.New("what was found with --backend real-overlapped is not replayable; --backend real repeats what model and real found")
 	}
-	real, err := openBackend(backend, nil)
+	real, err := openBackend(backend, drive, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -30,6 +30,7 @@ var Tests = []Test{
 	{Package: "dmabufsim/udmabuf", Seconds: 60},
 	{Package: "uringsim/realring", Seconds: 60},
 	{Package: "uringsim/realpath", Drive: true, Seconds: 120},
+	{Package: "uringsim/realhw", Drive: true, Seconds: 120},
 }
 
 // Find returns the tests of these names or packages, or all of them if there are none.

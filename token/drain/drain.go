@@ -151,10 +151,10 @@ func (tok *drainToken) Invalidate(t *kernel.Task) {
 	t.Free(&g.Mem)
 }
 
-// Complete drops the request's reference: the device has finished with the memory.
-func (tok *drainToken) Complete(t *kernel.Task, f *token.Frag) { tok.drop(t, f) }
+// Complete does nothing: the driver may try the request again, and needs the map for that.
+func (tok *drainToken) Complete(*kernel.Task, *token.Frag) {}
 
-// Free drops the reference of a request that never completed.
+// Free drops the request's reference, however it is freed.
 func (tok *drainToken) Free(t *kernel.Task, f *token.Frag, p token.Path) { tok.drop(t, f) }
 
 func (tok *drainToken) drop(t *kernel.Task, f *token.Frag) {
@@ -163,7 +163,7 @@ func (tok *drainToken) drop(t *kernel.Task, f *token.Frag) {
 	}
 	g := f.Priv.(*generation)
 	f.Map, f.Priv = nil, nil
-	t.Atf("complete", "put %v", g)
+	t.Atf("free", "put %v", g)
 	g.refs.Put(t)
 }
 

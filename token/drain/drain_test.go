@@ -67,7 +67,7 @@ func TestRegisterAgainAndAgain(t *testing.T) {
 				f := &token.Frag{}
 				require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status)
 				w.DMA(k, toy.First(f.Map))
-				w.Tok.Complete(k, f)
+				w.Tok.Free(k, f, token.Single)
 				w.Tok.Free(k, f, token.Single)
 			}
 			w.Tok.Unregister(k)
@@ -108,8 +108,8 @@ func TestNowait(t *testing.T) {
 		w.Tok.Submit(k, blocking)
 		require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status, "there is a map now")
 		require.Same(t, blocking.Map, f.Map)
-		w.Tok.Complete(k, f)
-		w.Tok.Complete(k, blocking)
+		w.Tok.Free(k, f, token.Single)
+		w.Tok.Free(k, blocking, token.Single)
 		teardown(k, w)
 	})
 }
@@ -126,9 +126,9 @@ func TestSplit(t *testing.T) {
 		require.Same(t, parent.Map, child.Map)
 		g := w.Tok.current.Peek()
 		require.Equal(t, 3, g.refs.Count())
-		w.Tok.Complete(k, parent)
-		w.Tok.Complete(k, child)
-		w.Tok.Complete(k, child) // dropped once
+		w.Tok.Free(k, parent, token.Single)
+		w.Tok.Free(k, child, token.Single)
+		w.Tok.Free(k, child, token.Single) // dropped once
 		require.Equal(t, 1, g.refs.Count())
 		teardown(k, w)
 	})
@@ -156,10 +156,10 @@ func against(early bool) func(k *kernel.Task) {
 			}
 			addr := toy.First(f.Map)
 			if early {
-				w.Tok.Complete(k, f)
+				w.Tok.Free(k, f, token.Single)
 			}
 			w.DMA(k, addr)
-			w.Tok.Complete(k, f)
+			w.Tok.Free(k, f, token.Single)
 		})
 		k.Go("exporter", w.Exp.Move)
 		k.Explore()
@@ -181,7 +181,7 @@ func TestUnregisterAgainstMove(t *testing.T) {
 		w := registered(k)
 		f := &token.Frag{}
 		w.Tok.Submit(k, f)
-		w.Tok.Complete(k, f)
+		w.Tok.Free(k, f, token.Single)
 		k.Go("ring", func(k *kernel.Task) { w.Tok.Unregister(k) })
 		k.Go("exporter", w.Exp.Move)
 		k.Explore()

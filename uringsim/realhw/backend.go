@@ -17,6 +17,8 @@ import (
 type Options struct {
 	// Dir is the folder of the stores; "" is the one for temporary files.
 	Dir string
+	// Drive is a block device to use in place of files, which is overwritten; "" is none.
+	Drive string
 	// Overlap makes submission and completion of a transfer two operations.
 	Overlap bool
 	// Failed, if not nil, is called with the first error of the real path, by any of the
@@ -159,7 +161,11 @@ func (s *session) describe() string {
 	if s.device == nil {
 		views = "memfds alone, for there is no udmabuf"
 	}
+	where := "a file"
+	if s.drive != "" {
+		where = s.drive
+	}
 	var u unix.Utsname
 	unix.Uname(&u) // fails only for a bad address
-	return fmt.Sprintf("READ_FIXED and WRITE_FIXED with %s, %s, Linux %s", how, views, unix.ByteSliceToString(u.Release[:]))
+	return fmt.Sprintf("READ_FIXED and WRITE_FIXED on %s with %s, %s, Linux %s", where, how, views, unix.ByteSliceToString(u.Release[:]))
 }

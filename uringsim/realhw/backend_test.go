@@ -5,8 +5,6 @@ package realhw
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +32,7 @@ func TestNothingIsLeft(t *testing.T) {
 	before := openFds(t)
 	dir := t.TempDir()
 	for _, overlap := range []bool{false, true} {
-		b, err := Open(Options{Dir: dir, Overlap: overlap})
+		b, err := Open(Options{Dir: dir, Drive: os.Getenv("DMASIM_DRIVE"), Overlap: overlap})
 		require.NoError(t, err)
 		r := explore.Run(t.Context(), b.Program(racer), explore.NewRandom(1), explore.Options{Executions: 100, Workers: 2})
 		require.NotNil(t, r.Found)
@@ -89,37 +87,31 @@ func TestErrorsOfThePath(t *testing.T) {
 
 // What is missing is said in a sentence.
 func TestRefusals(t *testing.T) {
-	if os.Getenv("DMASIM_REALHW_CHILD") != "" {
-		b, err := Open(Options{Dir: os.Getenv("DMASIM_REALHW_CHILD")})
-		if err == nil {
-			t.Log("opened")
-			b.Close()
-			return
-		}
-		t.Log(err)
-		return
-	}
 	needReal(t, false)
 	dir := t.TempDir()
-	for _, c := range []struct{ limit, sentence string }{
-		{"ulimit -f 100", "the limit of file sizes (RLIMIT_FSIZE) is too low"},
-		{"ulimit -n 10", "too many open files"},
+	for _, c := range []struct {
+		resource int
+		limit    uint64
+		sentence string
+	}{
+		{unix.RLIMIT_FSIZE, 100 << 10, "the limit of file sizes (RLIMIT_FSIZE) is too low"},
+		{unix.RLIMIT_NOFILE, uint64(openFds(t)) + 2, "too many open files"},
 	} {
-		cmd := exec.Command("sh", "-c", c.limit+` && exec "$0" -test.run 'TestRefusals$' -test.v`, os.Args[0])
-		cmd.Env = append(os.Environ(), "DMASIM_REALHW_CHILD="+dir)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
-		if strings.Contains(string(out), "opened") {
-			t.Errorf("%s: it could be opened all the same", c.limit)
-		}
-		require.Contains(t, string(out), c.sentence)
-		require.Contains(t, string(out), "the real path cannot be used: ")
+		var before unix.Rlimit
+		require.NoError(t, unix.Getrlimit(c.resource, &before))
+		require.NoError(t, unix.Setrlimit(c.resource, &unix.Rlimit{Cur: c.limit, Max: before.Max}))
+		_, err := Open(Options{Dir: dir})
+		require.NoError(t, unix.Setrlimit(c.resource, &before))
+		require.ErrorContains(t, err, "the real path cannot be used: ")
+		require.ErrorContains(t, err, c.sentence)
 	}
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
 	_, err = Open(Options{Dir: dir + "/missing"})
 	require.ErrorContains(t, err, "the real path cannot be used: a file for the store: ")
+	_, err = Open(Options{Drive: "/dev/null"})
+	require.ErrorContains(t, err, "the real path cannot be used: /dev/null is no block device")
 }
 
 // BenchmarkRun is what a run costs that reads, writes and looks at one page.

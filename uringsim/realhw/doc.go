@@ -9,7 +9,7 @@
 //
 // Pages that are taken together are a buffer: a sealed memfd, with a udmabuf over it where
 // the host has /dev/udmabuf, registered as a fixed buffer of a ring. A drive is a part of a
-// file without a name. What a device transfers is a READ_FIXED or WRITE_FIXED with O_DIRECT,
+// file without a name, or of a block device that may be overwritten. What a device transfers is a READ_FIXED or WRITE_FIXED with O_DIRECT,
 // one for every stretch of memory that is in one buffer; what a CPU copies, an exporter that
 // moves a buffer for one, is copied; what somebody looks at is read, through the udmabuf
 // between DMA_BUF_IOCTL_SYNC calls or from the file, and compared with what the model
@@ -43,7 +43,7 @@
 //
 // # Left out
 //
-// Block devices as the store. Pages of descriptors: the models read them word by word. An
+// Pages of descriptors: the models read them word by word. An
 // IOMMU: what does not translate is not transferred. The model reads a drive when a command
 // is executed and the real one when its data are transferred, which are neighbouring
 // operations; it matters only for requests on the same blocks at the same time, whose result

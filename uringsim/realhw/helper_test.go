@@ -15,10 +15,11 @@ import (
 	"dmasim/sim/hw"
 )
 
-// needReal opens a backend, or skips the test, naming what is missing.
+// needReal opens a backend, or skips the test, naming what is missing. DMASIM_DRIVE names a
+// block device to be used, which is overwritten.
 func needReal(t testing.TB, overlap bool) *Backend {
 	t.Helper()
-	b, err := Open(Options{Dir: t.TempDir(), Overlap: overlap})
+	b, err := Open(Options{Dir: t.TempDir(), Drive: os.Getenv("DMASIM_DRIVE"), Overlap: overlap})
 	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES, unix.ENOMEM, unix.ENOSPC} {
 		if errors.Is(err, missing) {
 			t.Skip(err)

@@ -11,6 +11,7 @@ import (
 // Options are those of Linux.
 type Options struct {
 	Dir     string
+	Drive   string
 	Overlap bool
 	Failed  func(error)
 }

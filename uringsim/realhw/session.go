@@ -21,6 +21,7 @@ type session struct {
 	ring    *realring.Ring
 	store   *realpath.Store
 	device  *udmabuf.Device
+	drive   string
 	overlap bool
 	err     error
 	moved   Moved
@@ -48,7 +49,7 @@ const slots, entries = 1024, 64
 
 func newSession(o Options) (*session, error) {
 	s := &session{
-		overlap: o.Overlap, free: map[int][]*buffer{}, frames: map[*hw.Page]frame{},
+		drive: o.Drive, overlap: o.Overlap, free: map[int][]*buffer{}, frames: map[*hw.Page]frame{},
 		media: map[string]*medium{}, flights: map[hw.Ticket]*flight{}, patterns: patterns{},
 	}
 	if err := s.open(o); err != nil {
@@ -64,7 +65,12 @@ func (s *session) open(o Options) (err error) {
 	if err = s.ring.RegisterBuffers(make([]uapi.Iovec, slots)); err != nil {
 		return err
 	}
-	if s.store, err = realpath.NewStore(o.Dir, make([]byte, storeSize)); err != nil {
+	if o.Drive == "" {
+		s.store, err = realpath.NewStore(o.Dir, make([]byte, storeSize))
+	} else {
+		s.store, err = realpath.NewDriveStore(o.Drive, make([]byte, storeSize))
+	}
+	if err != nil {
 		return err
 	}
 	if !s.store.Direct {
