@@ -9,6 +9,8 @@ import (
 
 // Hctx is struct blk_mq_hw_ctx: a hardware queue, and the requests that wait for it. The
 // software queues in front of it are one list here.
+//
+//dmasim:private what changes is part of Tags.obj, whose operations declare it
 type Hctx struct {
 	// Num is queue_num.
 	Num int

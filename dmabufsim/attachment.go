@@ -41,13 +41,19 @@ type Attachment struct {
 	Priv     any
 	// Peer2Peer is peer2peer: memory of another device may be mapped for this one. The
 	// exporter's attach op clears it where there is no way.
+	//
+	//dmasim:private set before others can find the attachment
 	Peer2Peer bool
 
-	tables []mapped // that were handed out
-	pins   int
-	// cached is the one table of the attachment in a kernel that keeps it.
-	cached    *SgTable
-	cachedDir hw.Direction
+	// tables are those that were handed out.
+	//
+	//dmasim:private for reports; under the reservation lock, as every call asserts
+	tables []mapped
+	// Under the reservation lock. cached is the one table of the attachment in a kernel that
+	// keeps it.
+	pins      kernel.Field[int]
+	cached    kernel.Field[*SgTable]
+	cachedDir kernel.Field[hw.Direction]
 }
 
 // Dynamic is dma_buf_attachment_is_dynamic.
@@ -78,6 +84,9 @@ func (d *DmaBuf) DynamicAttach(t *kernel.Task, dev *hw.IOMMU, ops ImporterOps, p
 	if err := t.Alloc(kernel.GFP_KERNEL, &a.Mem, "dma_buf_attachment"); err != kernel.OK {
 		return nil, err
 	}
+	a.pins.Init(t, &a.Mem, "attach.pins", 0)
+	a.cached.Init(t, &a.Mem, "attach.sgt", nil)
+	a.cachedDir.Init(t, &a.Mem, "attach.dir", 0)
 	if p, ok := ops.(PeerImporter); ok {
 		a.Peer2Peer = p.AllowPeer2Peer()
 	}
@@ -118,8 +127,14 @@ func (a *Attachment) mapAtAttach(t *kernel.Task) kernel.Errno {
 		}
 		return err
 	}
-	a.cached, a.cachedDir = sgt, hw.Bidirectional
+	a.keep(t, sgt, hw.Bidirectional)
 	return kernel.OK
+}
+
+// keep has the attachment keep the table.
+func (a *Attachment) keep(t *kernel.Task, sgt *SgTable, dir hw.Direction) {
+	a.cached.Set(t, sgt)
+	a.cachedDir.Set(t, dir)
 }
 
 // Detach is dma_buf_detach. It takes the reservation lock.
@@ -129,15 +144,15 @@ func (d *DmaBuf) Detach(t *kernel.Task, a *Attachment) {
 	if len(a.tables) > 0 {
 		t.Fail(kernel.Leak, "dma_buf_detach of %q with %d live mapping(s) (%s)", d.Name, len(a.tables), t.Task)
 	}
-	if a.cached != nil {
-		d.ops.UnmapDmaBuf(t, a, a.cached, a.cachedDir)
-		a.cached = nil
+	if sgt := a.cached.Get(t); sgt != nil {
+		d.ops.UnmapDmaBuf(t, a, sgt, a.cachedDir.Get(t))
+		a.cached.Set(t, nil)
 		if d.Dynamic() && !a.Dynamic() {
 			a.unpin(t)
 		}
 	}
-	if a.pins > 0 {
-		t.Fail(kernel.Leak, "dma_buf_detach of %q, which is pinned %d time(s) (%s)", d.Name, a.pins, t.Task)
+	if n := a.pins.Get(t); n > 0 {
+		t.Fail(kernel.Leak, "dma_buf_detach of %q, which is pinned %d time(s) (%s)", d.Name, n, t.Task)
 	}
 	for i, b := range d.attachments {
 		if a == b {
@@ -171,7 +186,7 @@ func (a *Attachment) pin(t *kernel.Task) kernel.Errno {
 	}
 	err := op.Pin(t, a)
 	if err == kernel.OK {
-		a.pins++
+		a.pins.Set(t, a.pins.Get(t)+1)
 	}
 	return err
 }
@@ -191,10 +206,11 @@ func (a *Attachment) unpin(t *kernel.Task) {
 	if !ok {
 		return
 	}
-	if a.pins == 0 {
+	n := a.pins.Get(t)
+	if n == 0 {
 		t.Fail(kernel.RefcountMisuse, "dma_buf_unpin of %q, which is not pinned (%s)", a.Buf.Name, t.Task)
 	}
-	a.pins--
+	a.pins.Set(t, n-1)
 	op.Unpin(t, a)
 }
 

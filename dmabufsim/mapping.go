@@ -68,11 +68,11 @@ func (a *Attachment) Map(t *kernel.Task, dir hw.Direction) (*SgTable, kernel.Err
 	t.MightSleep("dma_buf_map_attachment", "")
 	t.Use(&a.Mem)
 	a.Buf.Resv.AssertHeld(t, "dma_buf_map_attachment")
-	if a.cached != nil {
-		if a.cachedDir != dir && a.cachedDir != hw.Bidirectional {
+	if sgt := a.cached.Get(t); sgt != nil {
+		if is := a.cachedDir.Get(t); is != dir && is != hw.Bidirectional {
 			return nil, kernel.EBUSY
 		}
-		return a.hand(t, a.cached, dir), kernel.OK
+		return a.hand(t, sgt, dir), kernel.OK
 	}
 	pins := a.pinsOnMap()
 	if pins {
@@ -91,7 +91,7 @@ func (a *Attachment) Map(t *kernel.Task, dir hw.Direction) (*SgTable, kernel.Err
 		return nil, err
 	}
 	if c, ok := a.Buf.ops.(Cacher); ok && c.CacheSgtMapping() && t.K.Profile == kernel.V6_12 {
-		a.cached, a.cachedDir = sgt, dir
+		a.keep(t, sgt, dir)
 	}
 	return a.hand(t, sgt, dir), kernel.OK
 }
@@ -138,7 +138,7 @@ func (a *Attachment) Unmap(t *kernel.Task, sgt *SgTable, dir hw.Direction) {
 		t.Fail(sim.Misuse, "dma_buf_unmap_attachment of %q with %s; it was mapped with %s (%s)", a.Buf.Name, dir, m.dir, t.Task)
 	}
 	a.tables = slices.Delete(a.tables, i, i+1)
-	if a.cached == sgt {
+	if a.cached.Get(t) == sgt {
 		return
 	}
 	a.Buf.ops.UnmapDmaBuf(t, a, sgt, dir)

@@ -85,7 +85,7 @@ func (r *Resv) Trylock(t *kernel.Task) bool { return r.lock.Trylock(t) }
 // were reserved and not used.
 func (r *Resv) Unlock(t *kernel.Task) {
 	if r.fences != nil && r.lock.Held(t) {
-		r.fences.max = len(r.fences.entries)
+		r.fences.max.Set(t, len(r.fences.entries))
 	}
 	if r.opened {
 		r.opened = false

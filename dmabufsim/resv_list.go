@@ -9,8 +9,9 @@ import (
 // section.
 type resvList struct {
 	kernel.Mem
-	entries []resvFence // num_fences
-	max     int         // max_fences
+	entries []resvFence //dmasim:private num_fences; part of what Resv.list stands for
+	// max is max_fences. Readers do not look at it.
+	max kernel.Field[int]
 }
 
 type resvFence struct {
@@ -45,7 +46,7 @@ func newList(t *kernel.Task, n int) *resvList {
 	if t.Alloc(kernel.GFP_KERNEL, &l.Mem, "dma_resv_list") != kernel.OK {
 		return nil
 	}
-	l.max = (kmallocRoundup(listHeader+listSlot*n) - listHeader) / listSlot
+	l.max.Init(t, &l.Mem, "dma_resv_list.max_fences", (kmallocRoundup(listHeader+listSlot*n)-listHeader)/listSlot)
 	return l
 }
 
@@ -79,11 +80,11 @@ func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
 	}
 	old := r.fences
 	room := 4
-	if old != nil && old.max > 0 {
-		if len(old.entries)+n <= old.max {
+	if old != nil && old.max.Get(t) > 0 {
+		if len(old.entries)+n <= old.max.Get(t) {
 			return kernel.OK
 		}
-		room = max(len(old.entries)+n, 2*old.max)
+		room = max(len(old.entries)+n, 2*old.max.Get(t))
 	} else {
 		for room < n {
 			room *= 2
@@ -149,8 +150,8 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 			return
 		}
 	}
-	if len(l.entries) >= l.max {
-		t.BUG("dma_resv_add_fence: no slot was reserved (%d fences, room for %d)", len(l.entries), l.max)
+	if len(l.entries) >= l.max.Get(t) {
+		t.BUG("dma_resv_add_fence: no slot was reserved (%d fences, room for %d)", len(l.entries), l.max.Get(t))
 	}
 	l.entries = append(l.entries, resvFence{f, u})
 }

@@ -47,7 +47,7 @@ func walked(t *testing.T, room int, kept bool, meanwhile func(k *kernel.Task, r 
 		k.Go("walker", func(k *kernel.Task) { say("%s", names(k, r.Iter(UsageBookkeep))) })
 		k.Go("holder", func(k *kernel.Task) {
 			r.Lock(k, nil)
-			r.fences.max += room
+			r.fences.max.Set(k, r.fences.max.Get(k)+room)
 			meanwhile(k, r)
 			r.Unlock(k)
 		})
@@ -108,7 +108,7 @@ var resvReaderCases = []conformanceCase{
 			add(k, r, newFence(k, 7, 9), UsageKernel)
 			add(k, r, newFence(k, 8, 1), UsageRead)
 			add(k, r, newFence(k, 7, 8), UsageBookkeep)
-			r.fences.max = 3
+			r.fences.max.Set(k, 3)
 			f := newFence(k, 5, 1)
 			r.ReplaceFences(k, 7, &f.Fence, UsageWrite)
 			require.Equal(t, []string{"5.1 WRITE", "8.1 READ", "5.1 WRITE"}, contents(r))

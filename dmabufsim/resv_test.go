@@ -102,7 +102,7 @@ var resvCases = []conformanceCase{
 	{"C-RESV-04", func(t *testing.T) {
 		passes(t, locked(func(k *kernel.Task, r *Resv) {
 			require.Equal(t, kernel.OK, r.ReserveFences(k, 1))
-			require.Equal(t, 5, r.fences.max, "4, and what the slab of 64 bytes has room for")
+			require.Equal(t, 5, r.fences.max.Peek(), "4, and what the slab of 64 bytes has room for")
 			k.K.FailAlloc("dma_resv_list", 1)
 			for i := range 5 {
 				require.Equal(t, kernel.OK, r.ReserveFences(k, 1), "within the capacity it cannot fail")
@@ -110,9 +110,9 @@ var resvCases = []conformanceCase{
 			}
 			require.Equal(t, kernel.ENOMEM, r.ReserveFences(k, 1))
 			require.Equal(t, kernel.OK, r.ReserveFences(k, 1))
-			require.Equal(t, 13, r.fences.max, "twice as many, in 128 bytes")
+			require.Equal(t, 13, r.fences.max.Peek(), "twice as many, in 128 bytes")
 			require.Equal(t, kernel.OK, r.ReserveFences(k, 40))
-			require.Equal(t, 61, r.fences.max, "as many as asked for, in 512 bytes")
+			require.Equal(t, 61, r.fences.max.Peek(), "as many as asked for, in 512 bytes")
 		}))
 	}},
 	{"C-RESV-05", func(t *testing.T) {

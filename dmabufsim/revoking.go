@@ -15,7 +15,7 @@ type Revoking struct {
 
 	region *hw.Region
 	// Under the reservation lock. users is one for the exporter, and one for each mapping.
-	revoked bool
+	revoked kernel.Field[bool]
 	users   kernel.Shared[int]
 }
 
@@ -23,6 +23,7 @@ type Revoking struct {
 func NewRevoking(t *kernel.Task, b *Bus, device string, n int) *Revoking {
 	r := &Revoking{region: b.Memory.NewBAR(t.Task, device, n)}
 	hw.Fill(r.region.Pages, device)
+	r.revoked.Init(t, nil, device+".revoked", false)
 	r.users.Init(t, nil, device+".users", 1)
 	r.Buf = b.Export(t, device, uint64(n)*hw.PageSize, r)
 	return r
@@ -48,7 +49,7 @@ func (r *Revoking) Unpin(*kernel.Task, *Attachment) {}
 
 // MapDmaBuf maps the memory, while there is any.
 func (r *Revoking) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*SgTable, kernel.Errno) {
-	if r.revoked {
+	if r.revoked.Get(t) {
 		return nil, kernel.ENODEV
 	}
 	r.users.Update(t, func(n int) int { return n + 1 })
@@ -68,7 +69,7 @@ func (r *Revoking) Release(*kernel.Task) {}
 func (r *Revoking) Revoke(t *kernel.Task) {
 	resv := &r.Buf.Resv
 	resv.Lock(t, nil)
-	r.revoked = true
+	r.revoked.Set(t, true)
 	r.Buf.MoveNotify(t)
 	resv.Wait(t, UsageBookkeep)
 	resv.Unlock(t)
@@ -85,7 +86,7 @@ func (r *Revoking) Revoke(t *kernel.Task) {
 // Restore makes the memory mappable again.
 func (r *Revoking) Restore(t *kernel.Task) {
 	r.Buf.Resv.Lock(t, nil)
-	r.revoked = false
+	r.revoked.Set(t, false)
 	r.users.Update(t, func(n int) int { return n + 1 })
 	r.Buf.Resv.Unlock(t)
 }

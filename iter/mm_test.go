@@ -226,3 +226,15 @@ func TestMunmapWhileCopying(t *testing.T) {
 	sometimes(t, "test", "4096 bytes", race(8192))
 	sometimes(t, "test", "8192 bytes", race(4096))
 }
+
+// Page frames without pages can be copied from and to, but not pinned.
+func TestPFNMapping(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		m := NewMm(k, "user")
+		m.MmapPFN(k, user, (&hw.Memory{}).Alloc(k.Task, "dma-buf", 1), PROT_READ|PROT_WRITE)
+		i := Ubuf(k, in, m, user, 512)
+		_, _, n := i.ExtractPages(k, 512, 1, 0)
+		require.Equal(t, Neg(kernel.EFAULT), n)
+		require.EqualValues(t, 512, i.CopyToIter(k, hw.Zeroes(512)))
+	})
+}

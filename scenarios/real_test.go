@@ -188,7 +188,7 @@ func TestManyRunsOnRealBytes(t *testing.T) {
 	for i := range workloads {
 		w := rapid.Custom(drawWorkload).Example(i)
 		r := explore.Run(t.Context(), b.Program(scenarios.Program(d, 0, w)), explore.NewRandom(uint64(i)),
-			explore.Options{Executions: each, Workers: runtime.GOMAXPROCS(0)})
+			explore.Options{Executions: each, Workers: 2 * runtime.GOMAXPROCS(0)})
 		require.Nil(t, r.Found, "%+v", w)
 		runs += r.Executions
 		steps += r.Steps

@@ -80,7 +80,7 @@ func (r *Ring) getNode(t *kernel.Task, from *table, index int, f issueFlags) *no
 		if !r.seed.refsUnlocked {
 			r.assertLocked(t, "io_find_buf_node")
 		}
-		n.refs++
+		n.get(t)
 	}
 	return n
 }
@@ -109,7 +109,7 @@ func (req *request) prepFixed(t *kernel.Task) kernel.Errno {
 		return kernel.EFAULT
 	}
 	req.node = n
-	n.refs++
+	n.get(t)
 	req.generation = req.ring.generations.get()
 	return req.importBuffer(t, true)
 }

@@ -17,7 +17,7 @@ var _ = conform(cases{
 			var refs []int
 			note := func(a func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64) func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64 {
 				return func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter) int64 {
-					refs = append(refs, n.refs)
+					refs = append(refs, n.refs.Peek())
 					return a(k, io, i)
 				}
 			}
@@ -27,19 +27,19 @@ var _ = conform(cases{
 			}), note(part(512)))
 			require.EqualValues(t, 512, w.do(k, SQE{Opcode: IORING_OP_WRITE_FIXED, Len: 512}))
 			require.Equal(t, []int{2, 2, 2}, refs)
-			require.Equal(t, 1, n.refs)
+			require.Equal(t, 1, n.refs.Peek())
 			refs = nil
 			w.script(note(part(512)), note(part(512)))
 			require.EqualValues(t, 1024, w.do(k, SQE{Opcode: IORING_OP_WRITE_FIXED, Len: 1024}))
 			require.Equal(t, []int{2, 2}, refs)
-			require.Equal(t, 1, n.refs)
+			require.Equal(t, 1, n.refs.Peek())
 			w.teardown(k)
 		})
 	}},
 	{"C-URING-17", func(t *testing.T) {
 		on.Fails(t, "warn", "lockdep_assert_held(uring_lock) in io_put_rsrc_node", func(k *kernel.Task) {
 			w := newWorld(k)
-			w.ring.buffers.nodes[0].refs++
+			w.ring.buffers.nodes[0].get(k)
 			w.ring.putNode(k, w.ring.buffers.nodes[0])
 			w.teardown(k)
 		})

@@ -9,11 +9,14 @@ import (
 // is changed under uring_lock: one from the table, one per request.
 type node struct {
 	kernel.Mem
-	refs int
-	tag  uint64
-	imu  *imu       // of the table of buffers
+	refs kernel.Field[int]
+	tag  uint64     //dmasim:private changed under uring_lock, by the registration that makes the node
+	imu  *imu       //dmasim:private of the table of buffers; set before the node is in it
 	file *iter.File // of the table of files
 }
+
+// get takes a reference. uring_lock is held.
+func (n *node) get(t *kernel.Task) { n.refs.Set(t, n.refs.Get(t)+1) }
 
 // table is struct io_rsrc_data. It does not exist as long as nothing is registered.
 type table struct{ nodes []*node }
@@ -43,8 +46,10 @@ const (
 
 // newNode is io_rsrc_node_alloc: with the table's reference.
 func (r *Ring) newNode(t *kernel.Task) (*node, kernel.Errno) {
-	n := &node{refs: 1}
-	return n, t.Alloc(kernel.GFP_KERNEL, &n.Mem, "io_rsrc_node")
+	n := &node{}
+	err := t.Alloc(kernel.GFP_KERNEL, &n.Mem, "io_rsrc_node")
+	n.refs.Init(t, &n.Mem, "io_rsrc_node.refs", 1)
+	return n, err
 }
 
 // putNode drops a reference; the last one frees what the node stands for. The tag is told
@@ -52,7 +57,7 @@ func (r *Ring) newNode(t *kernel.Task) (*node, kernel.Errno) {
 func (r *Ring) putNode(t *kernel.Task, n *node) {
 	r.assertLocked(t, "io_put_rsrc_node")
 	t.Use(&n.Mem)
-	if n.refs--; n.refs > 0 {
+	if n.refs.Set(t, n.refs.Get(t)-1); n.refs.Get(t) > 0 {
 		return
 	}
 	if t.K.Profile == kernel.V6_12 && r.generations.later(t, n) {

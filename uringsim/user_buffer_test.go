@@ -159,3 +159,24 @@ func TestUserPagesArePinned(t *testing.T) {
 		require.Zero(t, w.mm.Pins(w.pages[0]))
 	})
 }
+
+// READ and WRITE take any memory of the user, which is pinned as long as they run, and a file
+// that has no operations refuses them.
+func TestPlainReadAndWrite(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		w := newUserWorld(k)
+		require.EqualValues(t, 512, w.do(k, SQE{Opcode: IORING_OP_READ, BufIndex: 9, Addr: userMemory, Len: 512, Off: 4096}))
+		require.True(t, hw.Peek(w.pages, 0, 512).Equal(w.ctrl.Blocks(8, 1)))
+		require.EqualValues(t, 512, w.do(k, SQE{Opcode: IORING_OP_WRITE, Flags: IOSQE_ASYNC, Addr: userMemory + 4096, Len: 512}))
+		require.True(t, w.ctrl.Blocks(0, 1).Equal(hw.Peek(w.pages, 4096, 512)))
+		require.Equal(t, neg(kernel.EFAULT), w.do(k, SQE{Opcode: IORING_OP_READ, Addr: userMemory + bufferSize, Len: 512}))
+		require.Equal(t, neg(kernel.EFAULT), w.do(k, SQE{Opcode: IORING_OP_READ, Addr: 1 << 63, Len: 512}))
+		require.Equal(t, 1, w.mm.Pins(w.pages[0]), "only the registration")
+		dmabuf := &iter.File{Name: "dmabuf", Mode: rwMode}
+		for _, op := range []Opcode{IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED, IORING_OP_READ, IORING_OP_WRITE} {
+			w.ring.Submit(k, SQE{Opcode: op, File: dmabuf, Addr: userMemory, Len: 512})
+			require.Equal(t, neg(kernel.EINVAL), w.ring.WaitCQE(k).Res, op)
+		}
+		w.teardown(k)
+	})
+}

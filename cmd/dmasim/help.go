@@ -36,11 +36,17 @@ usage:
                     when the model has changed since
       --full-trace  print every operation, too
       --backend     as above, and --drive; overlapped transfers cannot be repeated
+  dmasim repair [SCENARIO...] [--full] [--json]
+      find the minimal sets of repairs that make scenarios pass on rfc-v2, all
+      of them by default, and what goes wrong without each repair of a set
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
       run small programs, written as tables, and list their final states
       --strategy  as above; dpor by default
       --budget    as above, for each program
+  dmasim vet PACKAGE... [--json]
+      find fields of shared structs that an exploration does not see, in Go
+      packages that are written on sim/kernel; it needs the go command
   dmasim vm [TEST...] [--kernel NAME|FILE] [--kvm] [--timeout 10m]
             [--trace FILE] [-- FLAG...]
       run the tests of the real path in a virtual machine: a stock kernel with
@@ -59,9 +65,10 @@ line and nothing else.
 exit status:
   0  every verdict is as expected; a replay is the recorded run (with --follow:
      it still fails); every interleaving of a litmus program was explored;
-     all tests in the virtual machine passed
-  1  some verdict is not as expected; a replay is another run (with --follow:
-     it passes); a litmus program failed; a test in the virtual machine failed
+     all tests in the virtual machine passed; vet found nothing
+  1  some verdict is not as expected; nothing repairs some scenario; a replay is another run (with --follow:
+     it passes); a litmus program failed; a test in the virtual machine failed;
+     vet found something
   2  the input is unusable, or there is no virtual machine
   3  a promised coverage was not reached, and no verdict differs; a litmus
      program has interleavings that were not explored

@@ -47,7 +47,9 @@ var commands = []struct {
 	{"list", (*app).list},
 	{"check", (*app).check},
 	{"replay", (*app).replay},
+	{"repair", (*app).repair},
 	{"litmus", (*app).litmus},
+	{"vet", (*app).vet},
 	{"vm", (*app).vm},
 	{"help", (*app).help},
 }

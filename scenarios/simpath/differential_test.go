@@ -3,7 +3,10 @@
 package simpath
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -32,12 +35,18 @@ func realOrSkip(t *testing.T) *real {
 	t.Helper()
 	r := &real{dir: t.TempDir()}
 	m, err := realpath.NewMachine(&workload.Workload{Buffers: 1, Size: 4096, File: 8192}, realpath.Options{Dir: r.dir})
-	if err != nil {
-		t.Skip("no real path: ", err)
+	for _, missing := range []error{unix.ENOSYS, unix.EPERM, unix.EACCES, unix.ENOMEM} {
+		if errors.Is(err, missing) {
+			t.Skip("no real path: ", err)
+		}
 	}
+	require.NoError(t, err)
 	r.o.Traits, r.o.MemAlign, r.o.MayBlock = m.Traits(), m.Store.MemAlign, true
 	for _, note := range m.Notes() {
 		t.Log(note)
+	}
+	if strings.Contains(os.Getenv("DMASIM_DRIVE"), "nvme") {
+		r.o.NVMe, r.o.Tags = true, 32
 	}
 	takes, err := m.Ring.TakesDmaBufs()
 	require.NoError(t, err)
@@ -58,9 +67,16 @@ func realOrSkip(t *testing.T) *real {
 	default:
 		r.o.Profile = kernel.V7_3
 	}
-	r.exact = major == 6 && (minor == 12 || minor == 18)
-	t.Logf("Linux %s, addresses in units of %d, %+v", r.release, r.o.MemAlign, r.o.Traits)
+	r.exact = major == 6 && (minor == 12 || minor == 18) || major == 7 && minor == 3
+	t.Logf("Linux %s, NVMe: %v, addresses in units of %d, %+v", r.release, r.o.NVMe, r.o.MemAlign, r.o.Traits)
 	return r
+}
+
+// inParallel lets a test run beside others, unless there is one drive for all.
+func inParallel(t *testing.T) {
+	if os.Getenv("DMASIM_DRIVE") == "" {
+		t.Parallel()
+	}
 }
 
 // run executes a workload on the kernel.
@@ -81,13 +97,13 @@ func (r *real) run(t *rapid.T, w *workload.Workload) *workload.Outcome {
 //
 // DMASIM_CHECKS multiplies the number of workloads, which is 1,000.
 func TestDifferential(t *testing.T) {
-	t.Parallel()
+	inParallel(t)
 	re := realOrSkip(t)
 	var runs, races, versions atomic.Int64
 	t.Run("", func(t *testing.T) {
 		for range 2 { // which mostly wait for the disk
 			t.Run("", func(t *testing.T) {
-				t.Parallel()
+				inParallel(t)
 				m := sim.NewMachine()
 				defer m.Close()
 				check(t, 5, func(r *rapid.T) {
@@ -107,6 +123,9 @@ func TestDifferential(t *testing.T) {
 func (re *real) compare(r *rapid.T, m *sim.Machine) (races, versions int64) {
 	w := draw.Workload(re.o.Traits).Draw(r, "workload")
 	s := strategy(r)
+	if re.o.NVMe && re.o.Profile > kernel.V6_12 && !fitsNVMe(w) {
+		return 0, 0 // QEMU's drive takes what the kernel lets through
+	}
 	want := re.run(r, w)
 	diff := func(s sim.Strategy) string {
 		out, err := Run(m, s, w, re.o)
@@ -137,7 +156,7 @@ func (re *real) compare(r *rapid.T, m *sim.Machine) (races, versions int64) {
 // ordinary buffers on the kernel: no kernel has dma-bufs as registered buffers, and if this one
 // has, it says so.
 func TestTokensDifferential(t *testing.T) {
-	t.Parallel()
+	inParallel(t)
 	re := realOrSkip(t)
 	m := sim.NewMachine()
 	defer m.Close()
@@ -145,6 +164,9 @@ func TestTokensDifferential(t *testing.T) {
 	property := func(r *rapid.T) {
 		w := ForTokens(draw.Workload(re.o.Traits).Draw(r, "workload"), re.o.Traits)
 		want := re.run(r, w)
+		if _, odd := open(w, re.o.Traits, want); odd && re.o.Profile != kernel.RFCBase {
+			return // the series is made for one version
+		}
 		for _, d := range right() {
 			agree(r, m, strategy(r), w, withTokens(r, d, w, re.o.Traits), "kernel", want)
 		}
@@ -167,9 +189,8 @@ func TestErrnosOnTheKernel(t *testing.T) {
 			}
 			out, _, err := realpath.Run(parse(t, e.text), realpath.Options{Dir: re.dir})
 			require.NoError(t, err)
-			if results(out) != e.want {
-				require.NotEmpty(t, e.newer)
-				require.False(t, re.exact, "it was compared with this version")
+			if re.exact || e.newer == "" {
+				require.Equal(t, e.on(&re.o), results(out))
 			}
 		})
 	}

@@ -11,14 +11,25 @@ import (
 	"dmasim/uringsim/workload"
 )
 
+// errnoCase is a workload of one buffer and one file of 8192 bytes.
+type errnoCase struct {
+	line, text, want, newer string
+	dmabufs                 bool // it takes a udmabuf
+}
+
+// on is what a path answers.
+func (e *errnoCase) on(o *Options) string {
+	if o.NVMe && o.Profile > kernel.V6_12 && e.newer != "" {
+		return e.newer
+	}
+	return e.want
+}
+
 // errnos are the errnos that were observed on 6.12, as far as the language can say them: want has
 // the results of the operations, and newer those that a drive gives since 6.18, if they are
 // others. The errnos of udmabuf and of DMA_BUF_IOCTL_SYNC are in the tests of package dmabufsim,
 // that of RLIMIT_MEMLOCK in those of uringsim.
-var errnos = []struct {
-	line, text, want, newer string
-	dmabufs                 bool // it takes a udmabuf
-}{
+var errnos = []errnoCase{
 	{"REGISTER_BUFFERS of a udmabuf mapping", "register dma0", "-EFAULT", "", true},
 	{"READ_FIXED with fd = the dma-buf", "register b0\nread_fixed slot=0 b0+0:512 off=0 to=dma0", "0 -EINVAL", "", true},
 	{"WRITE_FIXED with fd = the dma-buf", "register b0\nwrite_fixed slot=0 b0+0:512 off=0 to=dma0", "0 -EINVAL", "", true},
@@ -87,11 +98,7 @@ func TestErrnos(t *testing.T) {
 					o.Profile = p
 					out, err := Run(m, sim.Default{}, parse(t, e.text), o)
 					require.NoError(t, err)
-					want := e.want
-					if o.NVMe && p > kernel.V6_12 && e.newer != "" {
-						want = e.newer
-					}
-					require.Equal(t, want, results(out), "%s, %s", name, p)
+					require.Equal(t, e.on(&o), results(out), "%s, %s", name, p)
 				}
 			}
 		})

@@ -28,8 +28,9 @@ func (wq *Workqueue) resized(t *Task) {
 // is a worker. Whose state changes is written by the operation that this is part of; the
 // one of fresh, it writes anyway.
 func (wq *Workqueue) schedule(t *Task, fresh *workState) {
+	limit := wq.limit(t)
 	for _, it := range wq.items {
-		if !it.active && wq.active(it.cpu) < wq.maxActive {
+		if !it.active && wq.active(it.cpu) < limit {
 			it.active = true
 		}
 	}

@@ -35,7 +35,7 @@ type Workqueue struct {
 	obj       sim.Object
 	name      string
 	flags     WQFlags
-	maxActive int
+	maxActive int // 0 is the default, see limit
 	occupied  int
 	dep       lockDep
 
@@ -47,11 +47,29 @@ type Workqueue struct {
 }
 
 const (
-	// DefaultMaxActive is WQ_DFL_ACTIVE; it was 256 in 6.12.
-	DefaultMaxActive = 1024
-	// MaxActive is WQ_MAX_ACTIVE.
-	MaxActive = 2048
+	// DefaultMaxActive is WQ_DFL_ACTIVE, and DefaultMaxActive6_12 what it was in 6.12.
+	DefaultMaxActive     = 1024
+	DefaultMaxActive6_12 = 256
+	// MaxActive is WQ_MAX_ACTIVE; it was twice the default in 6.12, too.
+	MaxActive = 2 * DefaultMaxActive
 )
+
+// defaultMaxActive is that of the version.
+func (k *Kernel) defaultMaxActive() int {
+	if k.Profile == V6_12 {
+		return DefaultMaxActive6_12
+	}
+	return DefaultMaxActive
+}
+
+// limit is max_active as it counts.
+func (wq *Workqueue) limit(t *Task) int {
+	d := t.K.defaultMaxActive()
+	if wq.maxActive == 0 {
+		return d
+	}
+	return min(wq.maxActive, 2*d)
+}
 
 // wqItem is the class in which items come to a queue and leave it while its limit is out
 // of reach: none of them can tell the order.
@@ -96,10 +114,10 @@ func NewWorkqueue(t *Task, name string, maxActive int) *Workqueue {
 }
 
 func newWorkqueue(t *Task, name string, flags WQFlags, maxActive int) *Workqueue {
-	if maxActive == 0 {
-		maxActive = DefaultMaxActive
+	wq := &Workqueue{name: name, flags: flags, maxActive: maxActive}
+	if maxActive < 0 {
+		wq.maxActive = 1
 	}
-	wq := &Workqueue{name: name, flags: flags, maxActive: min(max(maxActive, 1), MaxActive)}
 	t.Own(&wq.obj, "workqueue", name)
 	t.K.workers.queues = append(t.K.workers.queues, wq)
 	return wq
@@ -110,7 +128,7 @@ func (k *Kernel) systemWorkqueues(t *Task) {
 	all := new([4]Workqueue)
 	for i, name := range []string{"events", "events_unbound", "events", "events_unbound"} {
 		wq := &all[i]
-		*wq = Workqueue{name: name, flags: wqSystem, maxActive: DefaultMaxActive}
+		*wq = Workqueue{name: name, flags: wqSystem}
 		if i < 2 {
 			wq.flags |= wqDeprecated
 		}
@@ -144,13 +162,13 @@ func (wq *Workqueue) SetMaxActive(t *Task, maxActive int) {
 		t.Warn("workqueue_set_max_active(%s): the queue is ordered or bound to CPUs", wq.name)
 		return
 	}
-	wq.maxActive = min(max(maxActive, 1), MaxActive)
+	wq.maxActive = max(maxActive, 1)
 	wq.resized(t)
 }
 
 // limited tells whether the order in which items come and leave can matter.
 func (wq *Workqueue) limited(t *Task) bool {
-	return wq.maxActive-wq.occupied < DefaultMaxActive || t.K.withoutWorkers()
+	return wq.limit(t)-wq.occupied < t.K.defaultMaxActive() || t.K.withoutWorkers()
 }
 
 func (wq *Workqueue) class(t *Task) sim.Class {

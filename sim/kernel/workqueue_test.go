@@ -385,6 +385,12 @@ func TestSystemQueueIsFinite(t *testing.T) {
 	always(t, body(DefaultMaxActive-2))
 	sometimes(t, sim.Deadlock, "", body(DefaultMaxActive-1))
 	sometimes(t, sim.Deadlock, "", body(DefaultMaxActive))
+	old := func(occupied int) func(k *Task) {
+		return func(k *Task) { k.K.Profile = V6_12; body(occupied)(k) }
+	}
+	always(t, old(DefaultMaxActive6_12-2))
+	sometimes(t, sim.Deadlock, "", old(DefaultMaxActive6_12-1))
+	always(t, body(DefaultMaxActive6_12-1))
 	always(t, func(k *Task) { // and give it back
 		body(DefaultMaxActive - 1)
 		k.K.SystemWq.Occupy(k, DefaultMaxActive)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +84,13 @@ func (p *partition) remove() error {
 		return err
 	}
 	defer unix.Close(whole)
-	if err := blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0); err != nil {
+	// A ring that was closed lets go of its files a little later.
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		if err = blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0); err != unix.EBUSY || time.Since(began) > time.Second {
+			break
+		}
+	}
+	if err != nil {
 		return explain(err, "removing partition %d of %s", p.number, p.drive)
 	}
 	return nil

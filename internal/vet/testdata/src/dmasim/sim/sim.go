@@ -1,0 +1,4 @@
+// Package sim stands for the real one.
+package sim
+
+type Object struct{}

@@ -1,0 +1,37 @@
+package scenarios_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dmasim/scenarios"
+	"dmasim/token"
+)
+
+// TestRemedies computes for every scenario what makes it pass on the posted design: exactly the
+// repairs that its list of defects names, and no other set.
+func TestRemedies(t *testing.T) {
+	d, err := scenarios.FindDesign("rfc-v2")
+	require.NoError(t, err)
+	for _, s := range scenarios.All() {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && len(s.Defects["rfc-v2"]) == 0 {
+				t.Skip("nothing to repair")
+			}
+			r, err := s.Remedy(t.Context(), d, scenarios.Quick)
+			require.NoError(t, err)
+			var named token.Fix
+			for _, x := range s.Defects["rfc-v2"] {
+				named |= x.Fix
+			}
+			require.Equal(t, []token.Fix{named}, r.Sets)
+			require.Len(t, r.Without, len(named.Names()))
+			for which, v := range r.Without {
+				require.Equal(t, "fail", v.Outcome, "without %s", which[1])
+				v.Report.Found.Machine.Close()
+			}
+		})
+	}
+}
