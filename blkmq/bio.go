@@ -59,6 +59,7 @@ func (b *Bio) sectors() uint64 { return uint64(b.Size) / sectorSize }
 func (b *Bio) Clone(t *kernel.Task) *Bio {
 	c := &Bio{Op: b.Op, Flags: b.Flags, BvecIter: b.BvecIter, Vecs: b.Vecs, Use: b.Use, Queue: b.Queue, cloned: true, remapped: b.remapped}
 	if b.Use != nil {
+		t.Mark("BIO-2")
 		b.carve(t, c)
 	}
 	return c

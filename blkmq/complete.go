@@ -15,6 +15,7 @@ func (rq *Request) MarkComplete(t *kernel.Task) {
 	}
 	rq.q.timer.touch(t)
 	rq.state = complete
+	t.Ends("tag %d of %s", rq.tag, rq.q.Name)
 }
 
 // Complete is blk_mq_complete_request for a driver whose complete only ends the request:

@@ -42,6 +42,7 @@ func (f Fops) one(t *kernel.Task, k *iter.Kiocb, i *iter.Iter, vecs int) int64 {
 	b := p.bio(uint64(k.Pos))
 	switch {
 	case i.Type == iter.ITER_DMA_TOKEN && !k.Sync():
+		t.Mark("BIO-1")
 		b.Use, b.Done, b.Size = i.Use, uint32(i.Offset), uint32(i.Count)
 		b.Flags |= REQ_NOMERGE
 	case i.Type == iter.ITER_BVEC && !k.Sync():

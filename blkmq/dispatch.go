@@ -52,6 +52,7 @@ func (q *Queue) queueRq(t *kernel.Task, rq *Request, last bool) kernel.BlkStatus
 // the driver. The token's Requeue stage is called.
 func (rq *Request) unstart(t *kernel.Task) {
 	if rq.Frag.Use != nil {
+		t.Mark("CMP-4")
 		rq.Frag.Use.Token.Requeue(t, &rq.Frag)
 	}
 	if rq.state != idle {

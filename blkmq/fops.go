@@ -19,7 +19,9 @@ func (q *Queue) Open(flags uint32) *iter.File {
 // DmaMap is the file operation dma_map (BDEV-1): a token for the dma-buf on this
 // device.
 func (f Fops) DmaMap(t *kernel.Task, file *iter.File, p token.Params) (token.Token, kernel.Errno) {
+	t.Mark("BDEV-1")
 	if file.Flags&iter.O_DIRECT == 0 {
+		t.Mark("BDEV-1 refused")
 		return nil, kernel.EINVAL
 	}
 	return f.Queue.Design.Register(t, p, f.Queue, f.Queue.Ops)
@@ -53,10 +55,12 @@ func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if err := f.Queue.writeAndWait(t, uint64(k.Pos), i.Count, i.Dir == hw.ToDevice, k.Nowait()); err != kernel.OK {
 		return iter.Neg(err)
 	}
+	t.Mark("BIO-0")
 	left := uint64(f.Queue.Size - k.Pos)
 	if i.Count <= left {
 		return f.direct(t, k, i)
 	}
+	t.Mark("BIO-0 truncated")
 	more := i.Count - left
 	i.Truncate(left)
 	ret := f.direct(t, k, i)

@@ -16,8 +16,8 @@ import (
 type pageCache struct {
 	lock   kernel.Mutex
 	memory hw.Memory
-	pages  []*cachePage // by index
-	inited bool
+	pages  kernel.Field[[]*cachePage] // by index
+	inited bool                       //dmasim:private the model's own: the inode has the lock from the start
 }
 
 // cachePage is a page of the cache, with a bit for each sector in it.
@@ -44,6 +44,9 @@ func bits(off, n uint64, touched bool) (b uint8) {
 func (f Fops) buffered(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if i.Type == iter.ITER_DMA_TOKEN && token.Repaired(t, token.FixRefuseBuffered) {
 		return iter.Neg(kernel.EINVAL)
+	}
+	if i.Type == iter.ITER_DMA_TOKEN {
+		t.Mark("IMP-6 buffered")
 	}
 	write := i.Dir == hw.ToDevice
 	if write && k.Nowait() {
@@ -95,13 +98,15 @@ func (q *Queue) pageCache(t *kernel.Task) *pageCache {
 // cached is the page of an index, with the sectors in it that a transfer of n bytes from off on
 // needs: all that it touches for a read, and for a write those that it does not cover.
 func (q *Queue) cached(t *kernel.Task, c *pageCache, index, off, n uint64, write, nowait bool) (*cachePage, kernel.Errno) {
-	at, found := slices.BinarySearchFunc(c.pages, index, func(p *cachePage, index uint64) int { return int(p.index) - int(index) })
+	pages := c.pages.Get(t)
+	at, found := slices.BinarySearchFunc(pages, index, func(p *cachePage, index uint64) int { return int(p.index) - int(index) })
 	if !found {
 		p := &cachePage{index: index, page: c.memory.Alloc(t.Task, q.Name+" page cache", 1)}
 		hw.Fill(p.page, "whoever had the page before")
-		c.pages = slices.Insert(c.pages, at, p)
+		pages = slices.Insert(pages, at, p)
+		c.pages.Set(t, pages)
 	}
-	p := c.pages[at]
+	p := pages[at]
 	need := bits(off, n, true)
 	if write {
 		need &^= bits(off, n, false)
@@ -123,13 +128,13 @@ func (q *Queue) cached(t *kernel.Task, c *pageCache, index, off, n uint64, write
 // (BIO-0). With drop it is also taken out of the cache.
 func (q *Queue) writeAndWait(t *kernel.Task, pos, n uint64, drop, nowait bool) kernel.Errno {
 	c := &q.cache
-	if len(c.pages) == 0 {
+	if len(c.pages.Racy(t)) == 0 { // mapping_needs_writeback, which takes no lock
 		return kernel.OK
 	}
 	c.lock.Lock(t)
 	defer c.lock.Unlock(t)
 	var keep []*cachePage
-	for _, p := range c.pages {
+	for _, p := range c.pages.Get(t) {
 		if (p.index+1)*pageSize <= pos || p.index*pageSize >= pos+n {
 			keep = append(keep, p)
 			continue
@@ -147,7 +152,7 @@ func (q *Queue) writeAndWait(t *kernel.Task, pos, n uint64, drop, nowait bool) k
 			keep = append(keep, p)
 		}
 	}
-	c.pages = keep
+	c.pages.Set(t, keep)
 	return kernel.OK
 }
 

@@ -160,8 +160,12 @@ func roundUp(n, to uint32) uint32 { return ((n - 1) | (to - 1)) + 1 }
 // has ended.
 func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
 	f := q.Limits.cut(b, t.K.Profile, token.Repairs(t))
+	if b.Use != nil {
+		t.Mark("BIO-4")
+	}
 	if f.err != kernel.OK {
 		if b.Use != nil {
+			t.Mark("BIO-4 " + f.err.String())
 			t.Sayf("BIO-4", "bio ends with %v", f.err)
 		}
 		b.End(t, kernel.BlkStatusOf(f.err))
@@ -172,6 +176,8 @@ func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
 	}
 	front := q.Split(t, b, f.bytes)
 	if front.Use != nil {
+		t.Mark("BIO-4 split")
+		t.Mark("BIO-3")
 		t.Sayf("BIO-4", "split after %d bytes, %d segment(s)", front.Size, f.nsegs)
 	}
 	front.Flags |= REQ_NOMERGE

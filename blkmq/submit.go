@@ -25,6 +25,7 @@ func listsOf(t *kernel.Task) *bioLists {
 // SubmitBio is submit_bio on a queue: the bio ends exactly once, possibly before this
 // returns.
 func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
+	t.Submits("a bio to " + q.Name)
 	b.Queue, b.remapped = q, false
 	if b.counted == nil && !b.over {
 		b.counted = q
@@ -175,6 +176,7 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	cached := q.peekCached(t, b) // SUB-1
 	if cached == nil {
 		if s := q.enter(t, b.Nowait()); s != kernel.BLK_STS_OK {
+			t.Mark("SUB-1 no entry")
 			b.End(t, s)
 			return nil
 		}
@@ -201,15 +203,19 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	}
 	rq := cached
 	if rq != nil {
+		t.Mark("SUB-1 cached")
 		useCached(t, rq)
 	} else if rq = q.newRequest(t, b); rq == nil {
 		t.Say("SUB-1", "no tag, may not wait: -EAGAIN")
+		t.Mark("SUB-1 no tag")
 		b.End(t, kernel.BLK_STS_AGAIN)
 		leave()
 		return nil
 	}
-	rq.bind(b, nsegs) // SUB-2
-	if b.Use != nil { // SUB-3
+	rq.bind(b, nsegs)
+	if b.Use != nil {
+		t.Mark("SUB-2")
+		t.Mark("SUB-3")
 		rq.Frag.Nowait = mapped || rq.Frag.Nowait
 		o := b.Use.Token.Submit(t, &rq.Frag)
 		switch {
@@ -225,7 +231,9 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	if rq.Flags&(REQ_PREFLUSH|REQ_FUA) != 0 && q.insertFlush(t, rq) {
 		return nil
 	}
-	if p := plugOf(t); p != nil { // SUB-4
+	t.Mark("SUB-4")
+	if p := plugOf(t); p != nil {
+		t.Mark("SUB-4 plugged")
 		p.add(t, rq)
 		return nil
 	}
@@ -237,7 +245,9 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 // control goes to an exit that knows nothing of the request, so it stays behind with its
 // tag and its queue reference.
 func (q *Queue) unassigned(t *kernel.Task, rq *Request, b *Bio, s kernel.BlkStatus, free bool) {
+	t.Mark("SUB-3 would block")
 	if s != kernel.BLK_STS_AGAIN {
+		t.Mark("SUB-3 fails")
 		s = kernel.BLK_STS_RESOURCE
 	}
 	if free {

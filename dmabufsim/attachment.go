@@ -54,6 +54,10 @@ type Attachment struct {
 	pins      kernel.Field[int]
 	cached    kernel.Field[*SgTable]
 	cachedDir kernel.Field[hw.Direction]
+	// telling is who is telling the importer of a move at the moment.
+	//
+	//dmasim:private for reports
+	telling *kernel.Task
 }
 
 // Dynamic is dma_buf_attachment_is_dynamic.
@@ -99,6 +103,7 @@ func (d *DmaBuf) DynamicAttach(t *kernel.Task, dev *hw.IOMMU, ops ImporterOps, p
 	d.Resv.Lock(t, nil)
 	d.attachments = append(d.attachments, a)
 	d.Resv.Unlock(t)
+	d.Resv.system.watch(t, a)
 	if t.K.Profile == kernel.V6_12 && a.Dynamic() != d.Dynamic() {
 		if err := a.mapAtAttach(t); err != kernel.OK {
 			d.Detach(t, a)
@@ -161,6 +166,7 @@ func (d *DmaBuf) Detach(t *kernel.Task, a *Attachment) {
 		}
 	}
 	d.Resv.Unlock(t)
+	d.Resv.system.unwatch(a)
 	if op, ok := d.ops.(Detacher); ok {
 		op.Detach(t, a)
 	}
@@ -226,7 +232,9 @@ func (d *DmaBuf) MoveNotify(t *kernel.Task) {
 		for i := range a.tables {
 			a.tables[i].told = true
 		}
+		a.telling = t
 		a.Importer.MoveNotify(t, a)
+		a.telling = nil
 		d.Resv.AssertHeld(t, "return from move_notify")
 	}
 }

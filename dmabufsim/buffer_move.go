@@ -88,7 +88,9 @@ func (b *BufferObject) moveTo(t *kernel.Task, to Placement) kernel.Errno {
 	}
 	t.Say("", "dma_buf_move_notify()")
 	b.Buf.MoveNotify(t)
-	if g.Wait == Pipelined {
+	// Without a slot for the fence of the copy it waits, as drivers do where they cannot use the
+	// copy engine.
+	if g.Wait == Pipelined && (g.ReserveFirst || b.Buf.Resv.ReserveFences(t, 1) == kernel.OK) {
 		return b.pipeline(t, fresh, to)
 	}
 	t.At("", "dma_resv_wait_timeout("+g.WaitFor.String()+")")
@@ -129,17 +131,13 @@ type gpuFence struct {
 	Fence
 }
 
-// pipeline leaves the copy to the device.
+// pipeline leaves the copy to the device. A slot for its fence is reserved.
 func (b *BufferObject) pipeline(t *kernel.Task, fresh []*hw.Page, to Placement) kernel.Errno {
 	g, old := b.gpu, b.pages
 	f := &gpuFence{}
-	// The device cannot do without its fence, which comes from a pool of its own; and without a
-	// slot it does not move at all, which is no scenario.
-	t.Alloc(kernel.GFP_KERNEL, &f.Mem, "copy fence")
+	// The device cannot do without its fence, which comes from a pool of its own.
+	t.Alloc(kernel.GFP_KERNEL|kernel.GFP_NOFAIL, &f.Mem, "copy fence")
 	after := b.busy(t)
-	if !g.ReserveFirst {
-		b.Buf.Resv.ReserveFences(t, 1)
-	}
 	b.seqno++
 	f.Init(t, &f.Mem, "gpu", b.context, b.seqno)
 	t.At("", "add copy fence, KERNEL")

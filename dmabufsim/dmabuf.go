@@ -132,6 +132,7 @@ func (b *Bus) export(t *kernel.Task, info *ExportInfo) *DmaBuf {
 		d.module.refs++
 	}
 	d.Resv.Init(t, "dma_resv")
+	d.Resv.buf = d
 	d.file.Init(t, info.Name+".file", d.release)
 	b.buffers = append(b.buffers, d)
 	return d

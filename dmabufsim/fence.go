@@ -36,6 +36,7 @@ type Fence struct {
 	array *FenceArray // of which this is the fence
 	chain *FenceChain
 
+	life      lifeOfFence
 	published bool // some reservation object has it, or had it
 	twoSteps  bool // the flags of a signal are set one by one, see signalLocked
 }
@@ -90,6 +91,7 @@ func (f *Fence) init(t *kernel.Task, in *kernel.Mem, ops *FenceOps, lock *kernel
 	t.OwnIn(&f.obj, in, "fence", f.String())
 	t.OwnIn(&f.kref, in, "kref", f.String()+".refcount")
 	f.lock.init(t, lock, ops.DriverName(f))
+	f.life.created = t.Point()
 }
 
 func (f *Fence) String() string {

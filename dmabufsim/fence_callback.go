@@ -118,6 +118,7 @@ func (f *Fence) enableLocked(t *kernel.Task) bool {
 		return true
 	}
 	f.hold(t)
+	f.isAsked(t)
 	if f.ops.EnableSignaling(t, f) {
 		return true
 	}

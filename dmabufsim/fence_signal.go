@@ -86,6 +86,7 @@ func (f *Fence) signalLocked(t *kernel.Task, at Ktime) bool {
 		return true
 	}
 	t.Touch(&f.obj, sim.Write)
+	f.checkSignal(t)
 	f.signaled = true
 	if t.K.Profile >= kernel.V7_3 && f.ops.Release == nil && f.ops.Wait == nil {
 		f.detached = true

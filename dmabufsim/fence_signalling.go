@@ -1,6 +1,9 @@
 package dmabufsim
 
-import "dmasim/sim/kernel"
+import (
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
+)
 
 // fenceCore is what there is once in a kernel.
 type fenceCore struct {
@@ -8,6 +11,9 @@ type fenceCore struct {
 	contexts   uint64
 	stub       stub
 	resvs      []*Resv // that were not finished
+	devices    map[*hw.IOMMU][]*Attachment
+	accesses   []access
+	published  []*Fence // in a traced run
 }
 
 // fenceSystem boots when it is first needed.
@@ -85,7 +91,7 @@ func mightWait(t *kernel.Task) {
 	if held {
 		m.Release(t)
 	}
-	m.Wait(t)
+	m.WaitFor(t)
 	if held {
 		m.Acquire(t, true)
 	}

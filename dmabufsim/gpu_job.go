@@ -18,14 +18,30 @@ type Job struct {
 
 // Submit is a command submission with implicit synchronisation: the job runs once those have
 // finished that a reader or writer waits for, and whoever comes later finds its fence.
-func (b *BufferObject) Submit(t *kernel.Task, j Job) kernel.Errno {
+func (b *BufferObject) Submit(t *kernel.Task, j Job) kernel.Errno { return b.submit(t, j, nil) }
+
+// SubmitAt is Submit of a job that needs the buffer in a place: slots for the job's fence and for
+// that of the copy are reserved together, and the buffer is moved then (amdgpu_cs_ioctl).
+func (b *BufferObject) SubmitAt(t *kernel.Task, j Job, to Placement) kernel.Errno {
+	return b.submit(t, j, &to)
+}
+
+func (b *BufferObject) submit(t *kernel.Task, j Job, to *Placement) kernel.Errno {
 	f, err := b.newFence(t, "job fence")
 	if err != kernel.OK {
 		return err
 	}
 	t.At("", "submit: dma_resv_lock()")
 	ctx := b.lock(t)
-	if err := b.Buf.Resv.ReserveFences(t, 1); err != kernel.OK {
+	slots := 1
+	if to != nil {
+		slots = 2
+	}
+	err = b.Buf.Resv.ReserveFences(t, slots)
+	if err == kernel.OK && to != nil {
+		err = b.Validate(t, *to)
+	}
+	if err != kernel.OK {
 		b.unlock(t, ctx)
 		f.Put(t)
 		return err

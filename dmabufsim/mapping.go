@@ -57,6 +57,7 @@ type mapped struct {
 	dir  hw.Direction
 	told bool // of a move since
 	made sim.Place
+	wait []*Fence // KERNEL fences that had not signalled when it was handed out
 }
 
 // pinsOnMap tells whether a map call has to pin: for a static importer the buffer must stay.
@@ -116,7 +117,7 @@ func (a *Attachment) mapWait(t *kernel.Task, dir hw.Direction) (*SgTable, kernel
 
 // hand notes that the importer has the table.
 func (a *Attachment) hand(t *kernel.Task, sgt *SgTable, dir hw.Direction) *SgTable {
-	a.tables = append(a.tables, mapped{sgt: sgt, was: slices.Clone(sgt.Segments), dir: dir, made: t.Place()})
+	a.tables = append(a.tables, mapped{sgt: sgt, was: slices.Clone(sgt.Segments), dir: dir, made: t.Place(), wait: a.Buf.Resv.unsignalled(UsageKernel)})
 	return sgt
 }
 

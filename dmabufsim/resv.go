@@ -42,7 +42,8 @@ type Resv struct {
 	fences *resvList // nil until the first reserve
 
 	system *fenceCore
-	opened bool // a signalling section of the holder, see Strict
+	buf    *DmaBuf // of which it is, nil for one by itself
+	opened bool    // a signalling section of the holder, see Strict
 	cookie bool
 }
 

@@ -160,6 +160,9 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 func (r *Resv) publisher(t *kernel.Task, f *Fence) {
 	first := !f.published
 	f.published = true
+	if first {
+		f.isPublished(t, r)
+	}
 	if r.Strict && first && !f.signaled && !r.opened {
 		r.opened, r.cookie = true, BeginSignalling(t)
 	}

@@ -29,6 +29,9 @@ func NewRevoking(t *kernel.Task, b *Bus, device string, n int) *Revoking {
 	return r
 }
 
+// Backing is the memory, for oracles.
+func (r *Revoking) Backing() []*hw.Page { return r.region.Pages }
+
 // Region is the memory, for who says how other devices reach it.
 func (r *Revoking) Region() *hw.Region { return r.region }
 
@@ -83,9 +86,10 @@ func (r *Revoking) Revoke(t *kernel.Task) {
 	}
 }
 
-// Restore makes the memory mappable again.
+// Restore makes the memory mappable again. It comes back with contents as at first.
 func (r *Revoking) Restore(t *kernel.Task) {
 	r.Buf.Resv.Lock(t, nil)
+	hw.Give(t.Task, r.region.Pages, r.Buf.Name)
 	r.revoked.Set(t, false)
 	r.users.Update(t, func(n int) int { return n + 1 })
 	r.Buf.Resv.Unlock(t)

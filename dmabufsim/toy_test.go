@@ -264,7 +264,7 @@ func TestWrongImporters(t *testing.T) {
 				if c.shows(p.Policy) {
 					on.Finds(t, explore.NewDPOR(), body, c.kinds...)
 				} else {
-					on.Survives(t, explore.NewDPOR(), body)
+					unruled.Survives(t, explore.NewDPOR(), body)
 				}
 			})
 		}

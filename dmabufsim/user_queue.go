@@ -126,12 +126,18 @@ func (q *UserQueue) restoring(t *kernel.Task) {
 		waitAll(t, busy)
 		break
 	}
+	for _, b := range q.bos {
+		if b.Buf.Resv.ReserveFences(t, 1) != kernel.OK { // later, then
+			q.unlockAll(t)
+			ctx.Fini(t)
+			f.Put(t)
+			q.gpu.queue(t).QueueDelayed(t, &q.restore, q.p.Delay)
+			return
+		}
+	}
 	t.At("", "update page tables, resume the user queues")
 	t.Step(sim.Op{Verb: "resume", Obj: &q.obj})
 	for _, b := range q.bos {
-		if b.Buf.Resv.ReserveFences(t, 1) != kernel.OK {
-			t.BUG("restore: no slot for the eviction fence")
-		}
 		b.Buf.Resv.AddFence(t, &f.Fence, UsageBookkeep)
 		b.own = append(b.own, f.Get(t))
 	}

@@ -74,6 +74,7 @@ func Bvecs(t *kernel.Task, dir hw.Direction, v []Bvec, count uint64) Iter {
 
 // DmaToken is iov_iter_dma_token (IT-6).
 func DmaToken(t *kernel.Task, u *token.Use) Iter {
+	t.Mark("IT-6")
 	checkDir(t, "iov_iter_dma_token", u.Dir)
 	return Iter{Type: ITER_DMA_TOKEN, Dir: u.Dir, Use: u, Pointer: tokenAddr, Offset: u.Off, Count: u.Len}
 }

@@ -208,7 +208,11 @@ func (d *Driver) prepare(t *kernel.Task, q *queuePair, rq *blkmq.Request) kernel
 	rq.CheckLimits(t)
 	io := d.iod(rq)
 	io.begin(rq)
+	if rq.Nsegs == 0 && rq.Frag.Use != nil {
+		t.Mark("NV-0 without data")
+	}
 	if rq.Nsegs > 0 {
+		t.Mark("NV-0")
 		if s := d.program(t, io, rq); s != kernel.BLK_STS_OK {
 			return s
 		}
@@ -223,10 +227,12 @@ func (d *Driver) prepare(t *kernel.Task, q *queuePair, rq *blkmq.Request) kernel
 func (d *Driver) program(t *kernel.Task, io *iod, rq *blkmq.Request) kernel.BlkStatus {
 	switch {
 	case rq.Map != nil:
+		t.Mark("NV-1")
 		t.Use(&rq.Map.Mem) // PRE-1, and what follows reads the array
-		return d.premapped(t, io, rq, rq.Map.Private.([]hw.BusAddr), rq.Bio.Done, int32(rq.Bytes))
+		return d.premapped(t, io, rq, rq.Map.Private.Get(t).([]hw.BusAddr), rq.Bio.Done, int32(rq.Bytes))
 	case rq.Frag.Use != nil:
 		t.Stress("NV-1", "no map: the token is taken for a vector")
+		t.Mark("NV-1 without map")
 		io.single = rq.Nsegs == 1
 		io.cmd.DPTR1, io.cmd.DPTR2 = uint64(hw.Poison), uint64(hw.Poison)
 		return kernel.BLK_STS_OK

@@ -15,27 +15,32 @@ import (
 func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []hw.BusAddr, done uint32, length int32) kernel.BlkStatus {
 	offset := int32(done)
 	index, in := offset/CtrlPageSize, offset&(CtrlPageSize-1)
-	if rq.Dir() == hw.ToDevice { // PRE-1
+	if rq.Dir() == hw.ToDevice {
+		t.Mark("PRE-1")
 		d.sync(t, array, offset, length, d.ctrl.IOMMU.SyncForDevice, hw.ToDevice)
 	}
-	// PRE-2
+	t.Mark("PRE-2")
 	prp1 := d.page(t, array, index) + hw.BusAddr(in)
 	index++
 	var prp2 hw.BusAddr
 	switch rest := length - (CtrlPageSize - in); {
 	case rest <= 0:
 	case rest <= CtrlPageSize:
+		t.Mark("PRE-2 two pages")
 		prp2 = d.page(t, array, index)
-	default: // PRE-3
+	default:
+		t.Mark("PRE-3")
 		l := prpList{d: d, io: io}
 		if !l.start(t, int(rest+CtrlPageSize-1)/CtrlPageSize) {
 			t.Stress("PRE-3", "no descriptor: BLK_STS_RESOURCE")
+			t.Mark("PRE-3 no descriptor")
 			return kernel.BLK_STS_RESOURCE
 		}
 		prp2 = l.at.addr
 		for ; rest > 0; rest -= CtrlPageSize {
 			if !l.add(t, d.page(t, array, index)) {
 				t.Stress("PRE-3", "no descriptor for another list: BLK_STS_RESOURCE")
+				t.Mark("PRE-3 no further descriptor")
 				if token.Repaired(t, token.FixFreeList) {
 					d.freeLists(t, io)
 				} else {
@@ -84,7 +89,7 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 		if rq.Map == nil {
 			t.BUG("CMP-1: NULL pointer dereference of rq->dma_map")
 		}
-		array := rq.Map.Private.([]hw.BusAddr)
+		array := rq.Map.Private.Get(t).([]hw.BusAddr)
 		d.sync(t, array, int32(rq.Bio.Done), int32(io.bytes), d.ctrl.IOMMU.SyncForCPU, hw.FromDevice)
 	}
 	if !io.single {
@@ -94,6 +99,9 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 
 // freeDescriptors is PRE-3a: addresses come from the command and from the lists.
 func (d *Driver) freeDescriptors(t *kernel.Task, io *iod) {
+	if len(io.lists) > 0 {
+		t.Mark("PRE-3a")
+	}
 	addr := hw.BusAddr(io.cmd.DPTR2)
 	if len(io.lists) == 1 {
 		p := d.large

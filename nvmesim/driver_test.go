@@ -18,15 +18,15 @@ func TestDmaMapArray(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := newWorld(k, segments...)
 			require.Equal(t, kernel.OK, w.dmaMap(k))
-			array := w.tok.m.Private.([]hw.BusAddr)
+			array := w.tok.m.Private.Peek().([]hw.BusAddr)
 			require.Len(t, array, len(w.exp.pages))
 			for i, a := range array {
 				data := w.ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: a, Len: hw.PageSize}}, nil)
 				require.Equal(t, hw.Bytes("vram", uint64(i)*hw.PageSize, hw.PageSize), data)
 			}
 			w.teardown(k)
-			require.Nil(t, w.tok.m.Sgt)
-			require.Nil(t, w.tok.m.Private)
+			require.Nil(t, w.tok.m.Sgt.Peek())
+			require.Nil(t, w.tok.m.Private.Peek())
 		})
 	}
 }
@@ -44,7 +44,7 @@ func TestDmaMapFails(t *testing.T) {
 				w := newWorld(k, 2)
 				c.break_(k, w)
 				require.Equal(t, c.errno, w.dmaMap(k))
-				require.Nil(t, w.tok.m.Sgt)
+				require.Nil(t, w.tok.m.Sgt.Peek())
 				w.teardown(k)
 			})
 		})

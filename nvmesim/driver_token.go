@@ -45,7 +45,7 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 		r.Private.Unmap(t, sgt, r.Dir)
 		return kernel.EINVAL
 	}
-	m.Sgt = sgt
+	m.Sgt.Set(t, sgt)
 	i := 0
 	for _, s := range sgt.Segments {
 		a := s.Addr
@@ -60,7 +60,7 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 			a += CtrlPageSize
 		}
 	}
-	m.Private = array
+	m.Private.Set(t, array)
 	return kernel.OK
 }
 
@@ -80,9 +80,10 @@ func pages(sgt *dmabufsim.SgTable, n int) bool {
 // DmaUnmap unmaps the attachment.
 func (d *Driver) DmaUnmap(t *kernel.Task, r *token.Reg, m *token.Map, held bool) {
 	if held {
-		r.Private.Unmap(t, m.Sgt, r.Dir)
+		r.Private.Unmap(t, m.Sgt.Get(t), r.Dir)
 	} else {
-		r.Private.UnmapUnlocked(t, m.Sgt, r.Dir)
+		r.Private.UnmapUnlocked(t, m.Sgt.Get(t), r.Dir)
 	}
-	m.Sgt, m.Private = nil, nil
+	m.Sgt.Set(t, nil)
+	m.Private.Set(t, nil)
 }

@@ -102,7 +102,7 @@ func (w *world) dmaMap(k *kernel.Task) kernel.Errno {
 }
 
 func (w *world) teardown(k *kernel.Task) {
-	if w.tok.m != nil && w.tok.m.Sgt != nil {
+	if w.tok.m != nil && w.tok.m.Sgt.Peek() != nil {
 		w.driver.DmaUnmap(k, &w.reg, w.tok.m, false)
 	}
 	w.driver.CleanDmaToken(k, &w.reg)

@@ -41,7 +41,8 @@ func (r *rig) premap(k *kernel.Task) {
 		r.array = append(r.array, r.ctrl.IOMMU.Map(k.Task, []*hw.Page{p}, hw.Bidirectional)[0].Addr)
 		r.ctrl.IOMMU.Map(k.Task, []*hw.Page{p}, hw.Bidirectional)
 	}
-	r.tok.m = &token.Map{Gen: 1, Private: r.array}
+	r.tok.m = &token.Map{Gen: 1}
+	r.tok.m.Private.Set(k, r.array)
 }
 
 // vecs are n bytes of the buffer from off on, a vector for each page.

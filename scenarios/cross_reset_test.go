@@ -21,7 +21,7 @@ import (
 // may transfer data more often than it was asked to.
 func recovering(k *kernel.Task, d token.Design, faults ...nvmesim.Fault) (*world, *nvmesim.Driver) {
 	w := &world{bus: dmabufsim.NewBus(k)}
-	w.exp = dmabufsim.NewMoving(k, w.bus, "vram", 1)
+	w.bufs = []*buffer{newMoving(k, w, config{pages: 1}, "vram")}
 	drv := nvmesim.NewDrive(k, nvmesim.Config{Name: "nvme0", Size: driveSize, Depth: 2, Design: d, Recovers: true})
 	w.queue, w.ctrl = drv.Queue(), drv.Controller()
 	w.file = w.queue.Open(iter.O_DIRECT)

@@ -13,8 +13,9 @@ var dmaMapFails = &Scenario{
 	Story: "The driver cannot map the buffer for the first read of a registered dma-buf: there is no memory for its " +
 		"array of addresses. The read ends with -ENOMEM. The posted design leaves behind what it had allocated for the map, " +
 		"with a reference on the token, so that nothing of the registration is ever freed.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.All},
+	Quick:    explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:     explore.Coverage{Bound: explore.All},
+	Unfenced: true,
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoMap}},
 	},

@@ -94,6 +94,11 @@ func TestEverySubsetOfRepairs(t *testing.T) {
 			}
 		})
 	}
+	for _, d := range scenarios.Designs() {
+		for _, r := range d.Rules {
+			needed[r.Fix] = true
+		}
+	}
 	for _, f := range token.Fixes() {
 		require.True(t, needed[f.Fix], "no scenario needs the repair %s", f.Name)
 	}

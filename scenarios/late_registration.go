@@ -14,8 +14,9 @@ var lateRegistration = &Scenario{
 	Story: "A dma-buf is registered for a drive while the drive goes away. Either the registration comes first, or it " +
 		"finds a dying queue and fails with -EFAULT, and then nothing of it may be left. The posted design keeps the " +
 		"reference on the dma-buf that it had taken.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.All},
+	Quick:    explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:     explore.Coverage{Bound: explore.All},
+	Unfenced: true,
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoRegister}},
 	},

@@ -14,8 +14,9 @@ var mapAllocFails = &Scenario{
 	Story: "The allocation of the map fails when the first read of a registered dma-buf needs one, while the " +
 		"exporter moves the buffer. The read must end with -ENOMEM. The posted design returns NULL where its caller " +
 		"looks for an error pointer, so the request has no map, and the driver takes the token for a page vector.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.All},
+	Quick:    explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:     explore.Coverage{Bound: explore.All},
+	Unfenced: true,
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.IOMMUFault, Fix: token.FixAllocError}},
 	},

@@ -21,7 +21,7 @@ var migrateOnMap = &Scenario{
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{gpu: "pipelined", vram: 2})
+			t, w := boot(st, c, config{exporter: "pipelined", vram: 2})
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{write: true, n: page}) })
 			t.Explore()
 			w.teardown(t)

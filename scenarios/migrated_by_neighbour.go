@@ -18,13 +18,13 @@ var migratedByNeighbour = &Scenario{
 	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{gpu: "pipelined", vram: 2, peer: hw.PeerThruHostBridge})
+			t, w := boot(st, c, config{exporter: "pipelined", vram: 2, peer: hw.PeerThruHostBridge})
 			w.do(t, transfer{n: page}) // makes the mapping
 			nic, err := dmabufsim.NewRDMA(t, w.exp.Buf, hw.NewIOMMU(t.Task, "mlx5"), false)
 			if err != kernel.OK {
 				t.Fail(iter.WrongErrno, "the network card's attach failed with %v", err)
 			}
-			want := w.ref.buffer.Slice(0, hw.PageSize)
+			want := w.ref.buffers[0].Slice(0, hw.PageSize)
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{at: page, n: page, lba: page}) })
 			t.Go("mlx5", func(t *kernel.Task) {
 				got, err := nic.Transfer(t, hw.ToDevice, 0, nil)

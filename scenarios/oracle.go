@@ -17,15 +17,19 @@ import (
 // transfers when they complete; transfers that overlap in time and place have no
 // defined result and are not issued by scenarios.
 type reference struct {
-	w      *world
-	buffer hw.Data
-	blocks map[uint64]hw.Data // by LBA, those that were written
-	asked  uint64             // bytes of completed transfers
+	w       *world
+	buffers []hw.Data          // of each buffer
+	blocks  map[uint64]hw.Data // by LBA, those that were written
+	asked   uint64             // bytes of completed transfers
 }
 
 func newReference(w *world) *reference {
-	pages := w.exp.Backing()
-	return &reference{w: w, blocks: map[uint64]hw.Data{}, buffer: hw.Peek(pages, 0, len(pages)*hw.PageSize)}
+	r := &reference{w: w, blocks: map[uint64]hw.Data{}}
+	for _, b := range w.bufs {
+		pages := b.backing()
+		r.buffers = append(r.buffers, hw.Peek(pages, 0, len(pages)*hw.PageSize))
+	}
+	return r
 }
 
 // drive is n blocks of the drive from an LBA on.
@@ -52,14 +56,18 @@ func (r *reference) untouched(lba uint64, n int) hw.Data {
 // transferred notes a completed transfer and checks that it happened.
 func (r *reference) transferred(t *kernel.Task, x transfer) {
 	r.asked += uint64(x.n) * sector
+	if r.w.bufs[x.buf].forgets {
+		return
+	}
+	buffer := &r.buffers[x.buf]
 	if x.write {
 		for i := range x.n {
-			r.blocks[uint64(x.lba+i)] = r.buffer.Slice((x.at+i)*sector, sector)
+			r.blocks[uint64(x.lba+i)] = buffer.Slice((x.at+i)*sector, sector)
 		}
 	} else {
-		r.buffer = r.buffer.Overwrite(x.at*sector, r.drive(uint64(x.lba), x.n))
+		*buffer = buffer.Overwrite(x.at*sector, r.drive(uint64(x.lba), x.n))
 	}
-	f := r.checkBuffer(x.at*sector, x.n*sector)
+	f := r.checkBuffer(x.buf, x.at*sector, x.n*sector)
 	if f == nil {
 		f = r.checkBlocks(uint64(x.lba), x.n)
 	}
@@ -78,8 +86,15 @@ func (r *reference) wroteElse(lba uint64, n int) {
 
 // checkAll compares everything with what it must hold, when nothing is in flight.
 func (r *reference) checkAll(t *kernel.Task) {
-	f := r.checkBuffer(0, r.buffer.Len())
-	for written := r.w.ctrl.Written(); f == nil && len(written) > 0; {
+	var f *sim.Failure
+	forgets := false
+	for b, data := range r.buffers {
+		if f == nil {
+			f = r.checkBuffer(b, 0, data.Len())
+		}
+		forgets = forgets || r.w.bufs[b].forgets
+	}
+	for written := r.w.ctrl.Written(); f == nil && !forgets && len(written) > 0; {
 		n := 1 // in a row
 		for n < len(written) && written[n] == written[0]+uint64(n) {
 			n++
@@ -92,9 +107,12 @@ func (r *reference) checkAll(t *kernel.Task) {
 	}
 }
 
-// checkBuffer compares n bytes of the buffer, where it is now.
-func (r *reference) checkBuffer(first, n int) *sim.Failure {
-	return compare("the buffer", first, hw.Peek(r.w.exp.Backing(), first, n), r.buffer.Slice(first, n))
+// checkBuffer compares n bytes of a buffer, where it is now.
+func (r *reference) checkBuffer(b, first, n int) *sim.Failure {
+	if r.w.bufs[b].forgets {
+		return nil
+	}
+	return compare("the buffer", first, hw.Peek(r.w.bufs[b].backing(), first, n), r.buffers[b].Slice(first, n))
 }
 
 // checkBlocks compares n blocks of the drive.
@@ -115,7 +133,14 @@ func compare(what string, first int, got, want hw.Data) *sim.Failure {
 
 // strangers checks that pages which were given away hold what their owner put there.
 func (r *reference) strangers() *sim.Failure {
-	for _, p := range r.w.bus.Memory.Owned(r.w.exp.NewOwner) {
+	owner := r.w.bufs[0].newOwner
+	if r.w.exp != nil {
+		owner = r.w.exp.NewOwner // a scenario may have changed it
+	}
+	if owner == "" {
+		return nil
+	}
+	for _, p := range r.w.bus.Memory.Owned(owner) {
 		for _, d := range hw.Peek([]*hw.Page{p}, 0, hw.PageSize) {
 			if d.Source != p.Owner {
 				return &sim.Failure{Kind: hw.DataCorruption,

@@ -18,7 +18,7 @@ var preemptedQueues = &Scenario{
 	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{gpu: "pipelined", vram: 2, peer: hw.PeerThruHostBridge})
+			t, w := boot(st, c, config{exporter: "pipelined", vram: 2, peer: hw.PeerThruHostBridge})
 			w.do(t, transfer{n: page}) // makes the mapping
 			q := w.gpu.NewUserQueue(t, dmabufsim.RestorePolicy{Collect: dmabufsim.UsageKernel, Place: dmabufsim.System}, w.exp.BufferObject)
 			x := transfer{at: page, n: page, lba: page}

@@ -47,7 +47,7 @@ func TestRealBytesChangeNothing(t *testing.T) {
 	b := onReal(t, false)
 	executions := 10 * scale()
 	if testing.Short() {
-		executions = 2
+		executions = 1
 	}
 	for _, s := range scenarios.All() {
 		for _, d := range scenarios.Designs() {
@@ -179,10 +179,9 @@ func TestManyRunsOnRealBytes(t *testing.T) {
 	b := onReal(t, false)
 	d, err := scenarios.FindDesign("rfc-v2-repaired")
 	require.NoError(t, err)
-	const each = 250
-	workloads := 40 * scale()
+	each, workloads := 250, 40*scale()
 	if testing.Short() {
-		workloads = 1
+		each, workloads = 20, 4
 	}
 	begin, runs, steps := time.Now(), 0, 0
 	for i := range workloads {

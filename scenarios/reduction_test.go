@@ -13,7 +13,7 @@ import (
 // TestReductionLosesNothing holds dpor to its word on the scenarios: no sampled run shows
 // a trace that dpor did not run. It would if an operation failed to declare an access.
 func TestReductionLosesNothing(t *testing.T) {
-	samples := 800
+	samples := 300 * scale()
 	if testing.Short() {
 		samples = 150
 	}

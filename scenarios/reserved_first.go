@@ -21,7 +21,7 @@ var reservedFirst = &Scenario{
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{gpu: "pipelined-reserved", vram: 2, rings: 5, peer: hw.PeerThruHostBridge})
+			t, w := boot(st, c, config{exporter: "pipelined-reserved", vram: 2, rings: 5, peer: hw.PeerThruHostBridge})
 			for r := range w.rings {
 				w.do(t, transfer{ring: r, n: page}) // makes the mapping
 			}

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"slices"
+
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/token"
@@ -20,6 +22,9 @@ type Scenario struct {
 	// Defects lists, by name of the design, what is wrong with it that this
 	// scenario shows. A design that is not a key passes.
 	Defects map[string][]Defect
+	// Unfenced says that no fence of a design is published, so that what is wrong with them
+	// does not show.
+	Unfenced bool
 
 	body func(c Case) func(*sim.Task)
 }
@@ -51,6 +56,9 @@ type Case struct {
 	Fixes token.Fix
 	// Params has a value for each of the scenario's parameters.
 	Params map[string]int
+	// Without names the detectors that are off, see kernel.Detectors. They change what is
+	// said of a run, and not the run.
+	Without []string
 	// Real, if not nil, is what the program runs on instead of the model's memory alone.
 	Real Backend
 }
@@ -73,8 +81,12 @@ type Design struct {
 	// be turned on.
 	Fixes      token.Fix
 	Repairable bool
+	// Rules lists what is wrong with its fences in whatever scenario publishes one.
+	Rules []Defect
 
 	maker token.Design
+	// tokenSite is where its token is allocated, for fault injection.
+	tokenSite string
 }
 
 // Maker is the design as the layers know it; its repairs are turned on in the machine.
@@ -89,14 +101,42 @@ func Designs() []*Design { return append([]*Design(nil), designs...) }
 // Expected tells what is expected of the case: nil kinds for a pass, otherwise the
 // kinds of which the first failure is to be one.
 func (c Case) Expected() []sim.Kind {
-	var kinds []sim.Kind
+	kinds := c.left(c.Scenario.Defects[c.Design.Base])
+	if len(kinds) == 0 { // what breaks a rule is told where nothing is worse
+		kinds = c.rules()
+	}
+	return kinds
+}
+
+// rules are the kinds of what is wrong with the design's fences.
+func (c Case) rules() []sim.Kind {
+	if c.Scenario.Unfenced || slices.Contains(c.Without, "fence-rules") {
+		return nil
+	}
+	return c.left(c.Design.Rules)
+}
+
+// left lists the kinds of those defects that are not repaired.
+func (c Case) left(ds []Defect) (kinds []sim.Kind) {
 	on := c.Fixes | c.Design.Fixes
-	for _, d := range c.Scenario.Defects[c.Design.Base] {
+	for _, d := range ds {
 		if d.Fix == 0 || !on.Has(d.Fix) {
 			kinds = append(kinds, d.Kind)
 		}
 	}
 	return kinds
+}
+
+// Repairs lists the repairs, each by itself, of what shows as the kind; none for a kind that is
+// not expected.
+func (c Case) Repairs(kind sim.Kind) (fixes []token.Fix) {
+	on := c.Fixes | c.Design.Fixes
+	for _, d := range slices.Concat(c.Scenario.Defects[c.Design.Base], c.Design.Rules) {
+		if d.Kind == kind && (d.Fix == 0 || !on.Has(d.Fix)) {
+			fixes = append(fixes, d.Fix)
+		}
+	}
+	return fixes
 }
 
 // Program is the program of the case, for sim/explore.

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"strconv"
 
 	"dmasim/blkmq"
@@ -14,34 +15,58 @@ import (
 	"dmasim/uringsim"
 )
 
-// world is one machine with everything on the path: a drive, an exporter with one
-// buffer, and rings in each of which the buffer is registered for the drive, in slot 0.
+// world is one machine with everything on the path: a drive, buffers and their exporters, and
+// rings in each of which the buffers are registered for the drive, in slots from 0 on.
 type world struct {
 	bus   *dmabufsim.Bus
-	exp   *dmabufsim.Moving
-	gpu   *dmabufsim.GPU // whose buffer it is, if the scenario has one
+	bufs  []*buffer
+	exp   *dmabufsim.Moving // the first buffer, if it is one that can move
+	gpu   *dmabufsim.GPU    // whose buffers they are, if the exporter is a GPU
 	queue *blkmq.Queue
 	ctrl  *nvmesim.Controller
 	file  *iter.File
 	rings []*uringsim.Ring
 	ref   *reference
+
+	freezing *dmabufsim.Freezing // the first buffer, if the exporter is such a one
+	mode     mode
+	failing  bool // allocations may fail
+	tokens   int  // rings that have registrations of their own; the others have clones
 }
 
 // config says how a world differs from the usual one.
 type config struct {
-	pages int  // of the buffer; 0 means 2
-	rings int  // 0 means 1
-	tags  int  // of the drive; 0 means 8
-	batch bool // completions come in batches
-	// gpu is the name of the kind of driver that exports the buffer, see dmabufsim.Presets; then
-	// the buffer is in the device's memory, which has vram pages, and the drive reaches that, if
-	// it does, as peer says. Empty means an exporter that moves in the system's memory.
-	gpu  string
-	vram int
-	peer hw.Peer
+	// exporter is the kind of driver that exports the buffers, see kinds. Empty means one that
+	// moves in the system's memory. A GPU has vram pages of memory, in which its buffers are then.
+	// The drive reaches memory of other devices, if it does, as peer says.
+	exporter string
+	vram     int
+	peer     hw.Peer
+	// old is what becomes of the pages that a buffer of a GPU leaves, unless it is ToOther, and
+	// timeout when the GPU kills a job. layout is that of an odd exporter.
+	old     dmabufsim.Leaving
+	timeout kernel.Jiffies
+	layout  dmabufsim.Layout
+
+	buffers int  // 0 means 1
+	pages   int  // of each buffer; 0 means 2
+	tags    int  // of the drive; 0 means 8
+	batch   bool // completions come in batches
+
+	rings   int    // 0 means 1
+	clones  int    // of the rings, the last ones, which share the registrations of the others
+	mode    string // of the rings, see modes
+	workers int    // of a ring's bounded pool; 0 means what the kernel takes
+
+	// reclaims is how many allocations of each task may have to reclaim memory, failures how many
+	// may fail, in the tasks that are named, or all.
+	reclaims, failures int
+	pressed            []string
+
 	// drive says how the drive differs from the usual one, and limits how those of its queue do.
 	drive  nvmesim.Config
 	limits func(*blkmq.Limits)
+
 	// auditTags and auditQueue ask for nothing to be left of these at the end.
 	auditTags, auditQueue bool
 }
@@ -50,67 +75,93 @@ const driveSize = 1 << 30
 
 // boot sets a world up on the machine of t, registration included.
 func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
-	if cfg.pages == 0 {
-		cfg.pages = 2
-	}
-	if cfg.rings == 0 {
-		cfg.rings = 1
-	}
-	if cfg.tags == 0 {
-		cfg.tags = 8
-	}
+	cfg.buffers, cfg.pages, cfg.tags, cfg.rings = cmp.Or(cfg.buffers, 1), cmp.Or(cfg.pages, 2), cmp.Or(cfg.tags, 8), cmp.Or(cfg.rings, 1)
 	t := kernel.Boot(st)
+	for _, d := range c.Without {
+		if err := t.K.Without(d); err != nil {
+			t.Fail(sim.Misuse, "%v", err)
+		}
+	}
 	token.Repair(t, c.Fixes|c.Design.Fixes)
-	w := &world{bus: dmabufsim.NewBus(t)}
-	if cfg.gpu == "" {
-		w.exp = dmabufsim.NewMoving(t, w.bus, "vram", cfg.pages)
-	} else {
-		w.gpu = dmabufsim.NewGPU(t, w.bus, "gpu", cfg.vram, dmabufsim.PolicyOf(cfg.gpu))
-		w.exp = dmabufsim.AsMoving(w.gpu.Export(t, "vram", cfg.pages, dmabufsim.VRAM))
+	w := &world{bus: dmabufsim.NewBus(t), mode: modeOf(cfg.mode), failing: cfg.failures > 0, tokens: cfg.rings - cfg.clones}
+	for i := range cfg.buffers {
+		name := "vram"
+		if i > 0 {
+			name += strconv.Itoa(i)
+		}
+		w.bufs = append(w.bufs, w.export(t, cfg, name))
 	}
 	cfg.drive.Name, cfg.drive.Size, cfg.drive.Depth, cfg.drive.Design = "nvme0", driveSize, cfg.tags, c.Design.maker
 	if cfg.drive.IOMMU.Bounce {
 		cfg.drive.IOMMU.Memory = w.bus.Memory
+	}
+	if w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0 {
+		cfg.drive.PollQueues = 1
 	}
 	d := nvmesim.NewDrive(t, cfg.drive)
 	w.queue, w.ctrl = d.Queue(), d.Controller()
 	if cfg.limits != nil {
 		cfg.limits(&w.queue.Limits)
 	}
-	if w.gpu != nil {
-		w.ctrl.IOMMU.SetPeer(w.gpu.VRAM(), cfg.peer)
+	for _, b := range w.bufs {
+		if b.peer != nil {
+			w.ctrl.IOMMU.SetPeer(b.peer, cfg.peer)
+		}
 	}
 	w.queue.Batch = cfg.batch
 	w.file = w.queue.Open(iter.O_DIRECT)
 	w.ref = newReference(w)
 	w.audit(t, cfg)
-	for range cfg.rings {
-		r := uringsim.NewRing(t, 1)
-		if err := r.RegisterDmaBuf(t, 0, w.file, w.exp.Buf); err != kernel.OK {
-			t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
-		}
+	for i := range cfg.rings {
+		r := w.newRing(t, cfg)
 		w.rings = append(w.rings, r)
+		if i >= w.tokens {
+			r.CloneBuffers(t, uringsim.CloneArgs{Src: w.rings[i%w.tokens], Flags: uringsim.IORING_REGISTER_DST_REPLACE})
+			continue
+		}
+		for slot, b := range w.bufs {
+			if err := r.RegisterDmaBuf(t, slot, w.file, b.buf); err != kernel.OK {
+				t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
+			}
+		}
+	}
+	if cfg.reclaims+cfg.failures > 0 {
+		t.K.Pressure(cfg.reclaims, cfg.failures, cfg.pressed...)
 	}
 	return t, w
 }
 
-// teardown compares all data, unregisters the buffer, and drops the exporter's
-// reference.
+// teardown compares all data, unregisters the buffers, and drops the exporters'
+// references.
 func (w *world) teardown(t *kernel.Task) {
 	w.ref.checkAll(t)
 	for _, r := range w.rings {
-		r.UnregisterBuffer(t, 0)
+		for slot := range w.bufs {
+			if !r.Gone() {
+				r.UnregisterBuffer(t, slot)
+			}
+		}
 	}
-	w.exp.Buf.Put(t)
+	w.release(t)
+}
+
+// release drops the exporters' references.
+func (w *world) release(t *kernel.Task) {
+	for _, b := range w.bufs {
+		if b.stop != nil {
+			b.stop(t)
+		}
+		b.buf.Put(t)
+	}
 }
 
 // page is the number of sectors of a page, sector that of bytes of a sector.
 const page, sector = hw.SectorsPerPage, hw.SectorSize
 
-// transfer is one read from the drive into the buffer, or write from the buffer to the
+// transfer is one read from the drive into a buffer, or write from the buffer to the
 // drive: n sectors, from sector at of the buffer, and from sector lba of the drive.
 type transfer struct {
-	ring       int
+	ring, buf  int
 	write      bool
 	at, n, lba int
 }
@@ -134,10 +185,35 @@ func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 
 // expect checks the completion entry of a transfer, and its data.
 func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
+	if c.Res < 0 && w.mayFail(x, kernel.Errno(-c.Res)) {
+		return // and nothing was transferred
+	}
 	if want := int64(x.n) * hw.SectorSize; c.Res != want {
 		t.Fail(iter.WrongErrno, "a transfer of %d bytes at sector %d of the drive ended with %s", want, x.lba, result(c.Res))
 	}
 	w.ref.transferred(t, x)
+}
+
+// doTogether submits the transfers in one call, and waits for them.
+func (w *world) doTogether(t *kernel.Task, xs ...transfer) {
+	r := w.rings[xs[0].ring]
+	for i, x := range xs {
+		r.Queue(t, w.sqe(x, uint64(i)))
+	}
+	if n, err := r.Enter(t, len(xs), 0, 0); n != len(xs) {
+		t.Fail(iter.WrongErrno, "io_uring_enter submitted %d of %d, %v", n, len(xs), err)
+	}
+	for range xs {
+		c := r.WaitCQE(t)
+		w.expect(t, xs[c.UserData], c)
+	}
+}
+
+// short does a transfer that ends early, after so many sectors.
+func (w *world) short(t *kernel.Task, x transfer, sectors int) {
+	w.submit(t, x)
+	x.n = sectors
+	w.expect(t, x, w.rings[x.ring].WaitCQE(t))
 }
 
 // refused submits a transfer that must fail.
@@ -153,27 +229,42 @@ func (w *world) failed(t *kernel.Task, c uringsim.CQE, errno kernel.Errno) {
 	}
 }
 
-// cpuWrite has the CPU write to a part of the buffer, without a word to anybody.
+// cpuWrite has the CPU write to a part of a buffer, without a word to anybody.
 func (w *world) cpuWrite(t *kernel.Task, x transfer) {
 	data := hw.Bytes("cpu", uint64(x.at)*sector, x.n*sector)
-	hw.Poke(w.exp.Backing(), x.at*sector, data)
-	w.ref.buffer = w.ref.buffer.Overwrite(x.at*sector, data)
+	hw.Poke(w.bufs[x.buf].backing(), x.at*sector, data)
+	w.ref.buffers[x.buf] = w.ref.buffers[x.buf].Overwrite(x.at*sector, data)
+}
+
+// mayFail tells whether a transfer may end with an error: then nothing was transferred.
+func (w *world) mayFail(x transfer, err kernel.Errno) bool {
+	switch err {
+	case kernel.ENOMEM:
+		return w.failing || w.bufs[x.buf].forgets
+	case kernel.ENODEV, kernel.EIO:
+		return w.bufs[x.buf].forgets
+	}
+	return false
 }
 
 // submit issues the transfer.
 func (w *world) submit(t *kernel.Task, x transfer) { w.submitAs(t, x, 0) }
 
 func (w *world) submitAs(t *kernel.Task, x transfer, userData uint64) {
+	w.rings[x.ring].Submit(t, w.sqe(x, userData))
+}
+
+func (w *world) sqe(x transfer, userData uint64) uringsim.SQE {
 	op := uringsim.IORING_OP_READ_FIXED
 	if x.write {
 		op = uringsim.IORING_OP_WRITE_FIXED
 	}
-	w.rings[x.ring].Submit(t, uringsim.SQE{
-		Opcode: op, File: w.file,
+	return uringsim.SQE{
+		Opcode: op, Flags: w.mode.sqe, File: w.file, BufIndex: x.buf,
 		Addr: uint64(x.at) * hw.SectorSize, Len: uint64(x.n) * hw.SectorSize,
 		Off:      int64(x.lba) * hw.SectorSize,
 		UserData: userData,
-	})
+	}
 }
 
 // result words what a completion entry says.

@@ -1,6 +1,9 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind classifies a failure. The words are a fixed set that scripts may rely on;
 // packages above define those that need a kernel or hardware to be understood.
@@ -45,6 +48,9 @@ type Failure struct {
 	// ByStrategy is set if the strategy raised it (Point.Fail): then it is about the
 	// exploration, and a replay does not show it.
 	ByStrategy bool
+	// Minor is set if the run went well otherwise, see Task.FlagMinor: an exploration goes on
+	// after it, and reports it if it finds nothing worse.
+	Minor bool
 	// Detail has further lines: the blocked tasks of a deadlock, the stack of a
 	// panic.
 	Detail []string
@@ -89,11 +95,40 @@ func (t *Task) Flag(kind Kind, detail []string, format string, args ...any) {
 	t.Stress("", msg)
 }
 
+// maxAlso bounds the further findings of FlagMinor that are told with the first.
+const maxAlso = 8
+
+// FlagMinor is Flag for what a program is doing wrong in every run, and what must not hide
+// that some of them end worse: a rule that it breaks. It is the failure of a run that has no
+// other. Further ones with another message are among the details of the first.
+func (t *Task) FlagMinor(kind Kind, detail []string, format string, args ...any) {
+	m := t.m
+	if m.dead {
+		return
+	}
+	msg := fmt.Sprintf(format, args...)
+	t.Stress("", msg)
+	if m.minor == nil {
+		m.minor = &Failure{Kind: kind, Message: msg, Task: t, Detail: detail, Minor: true}
+		return
+	}
+	if m.minor.Message == msg || m.minors >= maxAlso {
+		return
+	}
+	also := "also: " + msg
+	if !slices.Contains(m.minor.Detail, also) {
+		m.minors++
+		m.minor.Detail = append(append(m.minor.Detail, also), detail...)
+	}
+}
+
 func (m *Machine) fail(f *Failure) {
 	if m.failure == nil && !m.dead {
 		m.failure = f
 		for _, c := range []byte(f.Kind) { // the outcome belongs to the identity of a run
-			m.hash = mix(m.hash, uint64(c))
+			if !f.Minor { // but not what is looked for in any run, and can be switched off
+				m.hash = mix(m.hash, uint64(c))
+			}
 		}
 		m.flushAll()
 		if m.tracing {

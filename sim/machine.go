@@ -25,6 +25,8 @@ type Machine struct {
 	// StepLimit bounds the explored operations of a run; 0 means
 	// DefaultStepLimit.
 	StepLimit int
+	// Value is what the program keeps of its run for those who look at it afterwards.
+	Value any
 
 	strategy Strategy
 	tracing  bool
@@ -47,15 +49,20 @@ type Machine struct {
 
 	steps, quiet, choices, branching int
 
+	ops int // that were granted
+
 	objects   []*Object
 	events    []Event
 	touched   []Access
 	rows      []Row
+	marks     []Mark
 	hash      uint64
 	switched  []switched
 	chosen    []Chosen
 	failure   *Failure
 	warning   *Failure
+	minor     *Failure // see Task.FlagMinor
+	minors    int      // that came after it
 	audits    []func() *Failure
 	draws     []func()
 	provided  []provision
@@ -123,6 +130,10 @@ func (m *Machine) Now() int64 { return m.now }
 
 // Steps counts the explored operations that were granted so far.
 func (m *Machine) Steps() int { return m.steps }
+
+// Ops counts all operations that were granted so far, those on hidden objects and those of
+// set-up and tear-down included.
+func (m *Machine) Ops() int { return m.ops }
 
 // Phase is the current part of the run.
 func (m *Machine) Phase() Phase { return m.phase }
@@ -213,18 +224,18 @@ func (m *Machine) Close() {
 }
 
 func (m *Machine) reset(s Strategy) {
-	m.strategy = s
+	m.strategy, m.Value = s, nil
 	clear(m.tasks)
 	clear(m.objects)
 	m.tasks, m.live, m.objects = m.tasks[:0], m.live[:0], m.objects[:0]
-	m.events, m.touched, m.rows = m.events[:0], m.touched[:0], m.rows[:0]
+	m.events, m.touched, m.rows, m.marks = m.events[:0], m.touched[:0], m.rows[:0], m.marks[:0]
 	m.audits, m.exposed = m.audits[:0], m.exposed[:0]
 	clear(m.draws)
 	m.draws, m.drawing = m.draws[:0], false
 	m.phase, m.now, m.dead, m.hash = PhaseSetup, 0, false, 0
-	m.steps, m.quiet, m.choices, m.branching = 0, 0, 0, 0
+	m.steps, m.quiet, m.choices, m.branching, m.ops = 0, 0, 0, 0, 0
 	m.switched, m.chosen = m.switched[:0], m.chosen[:0]
-	m.failure, m.warning, m.abandoned = nil, nil, false
+	m.failure, m.warning, m.minor, m.minors, m.abandoned = nil, nil, nil, 0, false
 	m.point = Point{m: m}
 	m.order.reset()
 	clear(m.tail)
@@ -243,7 +254,7 @@ func (m *Machine) newTask(parent *Task, name string, op Op, fn func(*Task)) *Tas
 	t := &m.slab[0]
 	m.slab = m.slab[1:]
 	t.Name, t.m, t.parent, t.fn, t.op, t.announced = name, m, parent, fn, op, true
-	t.index, t.born, t.key = len(m.tasks), len(m.events), 0x5eed
+	t.index, t.born, t.bornOp, t.key = len(m.tasks), len(m.events), m.ops, 0x5eed
 	if parent != nil {
 		parent.children++
 		t.nth = parent.children
@@ -299,7 +310,11 @@ func (m *Machine) next(cur *Task) *Task {
 	p.Current, p.CurrentEnabled = cur, false
 	m.enabled = m.enabled[:0]
 	for _, u := range m.live {
-		if g := u.op.Guard; g != nil && !g.Ready(u) || u.held || u.timer && !u.racing {
+		if g := u.op.Guard; g != nil && !g.Ready(u) {
+			u.waited = len(m.events) + 1
+			continue
+		}
+		if u.held || u.timer && !u.racing {
 			continue
 		}
 		if m.phase == PhaseExplore && (u.parent == nil) != m.drawing {
@@ -385,6 +400,7 @@ func (m *Machine) wake() bool {
 // grant lets t execute its announced operation: it becomes an event.
 func (m *Machine) grant(t *Task) {
 	op := &t.op
+	m.ops++
 	t.passed = false
 	t.announced, t.timer = false, false // a timer that has fired is a task like any other
 	h := t.key
@@ -396,7 +412,7 @@ func (m *Machine) grant(t *Task) {
 		}
 	}
 	m.hash = mix(m.hash, h+uint64(op.Class))
-	m.events = append(m.events, Event{Task: t, Verb: op.Verb, Obj: op.Obj, Class: op.Class, Blocking: op.Guard != nil, Value: -1, Joins: op.Joins})
+	m.events = append(m.events, Event{Task: t, Verb: op.Verb, Obj: op.Obj, Class: op.Class, Blocking: op.Guard != nil, Value: -1, Joins: op.Joins, Enabler: m.enabler(t), Op: int32(m.ops)})
 	if m.steps > m.tailFrom && m.phase == PhaseExplore {
 		m.watched(t, len(m.events)-1)
 	}
@@ -406,6 +422,14 @@ func (m *Machine) grant(t *Task) {
 	if m.tracing {
 		m.trace(t)
 	}
+}
+
+// enabler is the event after which the guard of t's operation was ready.
+func (m *Machine) enabler(t *Task) int32 {
+	if t.waited == 0 || t.waited > len(m.events) {
+		return -1
+	}
+	return int32(t.waited) - 1
 }
 
 // last is the event that t was granted last, if nothing was granted since.
@@ -435,5 +459,8 @@ func (m *Machine) audit() {
 	}
 	if m.failure == nil && m.warning != nil {
 		m.fail(m.warning)
+	}
+	if m.failure == nil && m.minor != nil {
+		m.fail(m.minor)
 	}
 }

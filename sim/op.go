@@ -75,6 +75,11 @@ type Event struct {
 	Value int32
 	// Joins is the task whose end the operation waited for, if any.
 	Joins *Task
+	// Enabler is the number of the event that ended the wait of the operation, -1 if it did
+	// not have to wait.
+	Enabler int32
+	// Op is the number of the operation, in which those on hidden objects count.
+	Op int32
 	// touched is the range in Machine.touched of further accesses.
 	touched, more int32
 }

@@ -60,6 +60,7 @@ func (m *Machine) pass(t *Task) bool {
 		return false
 	}
 	m.steps++
+	m.ops++
 	m.use(op.Obj, t)
 	if op.Also != nil {
 		m.use(op.Also, t)

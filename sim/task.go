@@ -17,6 +17,7 @@ type Task struct {
 	nth    int // as which of the parent's children it was created, from 1
 	index  int // in order of creation
 	born   int // number of events granted before it was created
+	bornOp int // number of operations
 	key    uint64
 	fn     func(*Task)
 	w      *worker
@@ -39,6 +40,7 @@ type Task struct {
 
 	chain  []string // of calls, of a task that hangs
 	passed bool     // the last operation was on a hidden object
+	waited int      // the number of events, and 1, when the guard was last found not ready; 0: never
 }
 
 // Machine returns the machine that t runs on.
@@ -56,6 +58,9 @@ func (t *Task) Done() bool { return t.done }
 // Born is the number of events of the run that were granted before t was created;
 // the last of them is the one that spawned it.
 func (t *Task) Born() int { return t.born }
+
+// BornOp is the number of the operation that created t, as of Event.Op.
+func (t *Task) BornOp() int { return t.bornOp }
 
 // Quiet tells whether t is a timer that has not fired and that does so only when
 // nothing else can run.
@@ -169,7 +174,7 @@ func (t *Task) Step(op Op) {
 	if m.dead {
 		panic(unwind{})
 	}
-	t.op, t.announced = op, true
+	t.op, t.announced, t.waited = op, true, 0
 	if op.Obj != nil && op.Obj.hidden && (op.Also == nil || op.Also.hidden) && m.pass(t) {
 		return
 	}
@@ -246,7 +251,7 @@ func (t *Task) Choose(n int, what string) int {
 		}
 		m.choices++
 	}
-	m.events = append(m.events, Event{Task: t, Verb: what, Value: int32(v)})
+	m.events = append(m.events, Event{Task: t, Verb: what, Value: int32(v), Enabler: -1, Op: int32(m.ops)})
 	m.hash = mix(m.hash, t.key^uint64(v)<<8^0xc4)
 	if m.tracing {
 		t.flush()
@@ -305,6 +310,7 @@ func (t *Task) Explore() {
 func (t *Task) At(label, text string) {
 	if t.m.tracing && !t.m.dead {
 		t.flush()
+		t.mark(label)
 		t.label, t.text, t.labelled = label, text, true
 	}
 }
@@ -313,6 +319,7 @@ func (t *Task) At(label, text string) {
 func (t *Task) Say(label, text string) {
 	if t.m.tracing && !t.m.dead {
 		t.flush()
+		t.mark(label)
 		t.m.rows = append(t.m.rows, Row{Task: t, Phase: t.m.phase, Step: t.m.steps, Label: label, Text: text, Event: -1})
 	}
 }

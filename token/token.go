@@ -94,9 +94,19 @@ type Map struct {
 	// Gen numbers the generations of a token, from 1.
 	Gen int
 	// Sgt is the mapped attachment, nil if there is none.
-	Sgt *dmabufsim.SgTable
+	Sgt kernel.Field[*dmabufsim.SgTable]
 	// Private is the driver's: for NVMe the bus address of every page.
-	Private any
+	Private kernel.Field[any]
+}
+
+// Alloc allocates the map with all that is part of it.
+func (m *Map) Alloc(t *kernel.Task) kernel.Errno {
+	if err := t.Alloc(kernel.GFP_KERNEL, &m.Mem, MapSite); err != kernel.OK {
+		return err
+	}
+	m.Sgt.Init(t, &m.Mem, "map.sgt", nil)
+	m.Private.Init(t, &m.Mem, "map.private", nil)
+	return kernel.OK
 }
 
 func (m *Map) String() string {

@@ -80,6 +80,7 @@ func (r *Ring) CloneBuffers(t *kernel.Task, a CloneArgs) kernel.Errno {
 			put(nodes)
 			return err
 		}
+		t.Mark("REG-8 clones")
 		c.imu = from.imu
 		t.Touch(&c.imu.obj, sim.Write)
 		c.imu.refs++
@@ -103,7 +104,7 @@ func (r *Ring) lockBoth(t *kernel.Task, o *Ring) {
 	}
 	first.uringLock.Lock(t)
 	if second != first {
-		second.uringLock.LockNested(t)
+		second.uringLock.LockNested(t, 1)
 	}
 }
 

@@ -56,7 +56,7 @@ func (r *Ring) pollAll(t *kernel.Task) {
 
 // cancelWorks cancels what io-wq has of a task; nil: of all.
 func (r *Ring) cancelWorks(t *kernel.Task, of *kernel.Task) {
-	if len(r.wq.list) == 0 {
+	if t.Touch(&r.wq.obj, sim.Read); len(r.wq.list) == 0 {
 		return
 	}
 	t.Step(sim.Op{Verb: "io-wq cancel", Obj: &r.wq.obj})

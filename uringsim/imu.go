@@ -75,7 +75,8 @@ func (r *Ring) putImu(t *kernel.Task, m *imu) {
 	if m.refs--; m.refs > 0 {
 		return
 	}
-	if m.acctPages != 0 { // REG-8
+	if m.acctPages != 0 {
+		t.Mark("REG-8 accounts")
 		r.User.unaccount(t, m.acctPages)
 	}
 	m.release(t)
@@ -99,6 +100,7 @@ func (m *imu) validate(addr, n uint64, dir hw.Direction) kernel.Errno {
 func (req *request) importFixed(t *kernel.Task, m *imu, dir hw.Direction, nonblock bool) kernel.Errno {
 	s := &req.sqe
 	if err := m.validate(s.Addr, s.Len, dir); err != kernel.OK {
+		t.Mark("IMP-2 range")
 		return err
 	}
 	if !m.dma {
@@ -107,11 +109,14 @@ func (req *request) importFixed(t *kernel.Task, m *imu, dir hw.Direction, nonblo
 		return kernel.OK
 	}
 	if s.Len == 0 {
+		t.Mark("IMP-2 empty")
 		return kernel.EFAULT
 	}
 	if req.file != m.target {
+		t.Mark("IMP-2 other file")
 		return kernel.EBADF
 	}
+	t.Mark("IMP-3")
 	req.drop(t) // what an earlier issue imported
 	req.use = token.Use{Token: m.token, Dir: dir, Off: s.Addr, Len: s.Len, Nowait: nonblock}
 	if err := m.token.Import(t, &req.use); err != kernel.OK {
@@ -154,6 +159,9 @@ func checkIovecs(v []iter.Iovec) kernel.Errno {
 // As posted it does not know of dma-bufs: their vectors were never written, their unit is a
 // byte, and what is behind the one vector that they are said to have is read.
 func (req *request) importVec(t *kernel.Task, m *imu, dir hw.Direction) kernel.Errno {
+	if m.dma {
+		t.Mark("IMP-4")
+	}
 	if m.dma && token.Repaired(t, token.FixRefuseVectored) {
 		return kernel.EFAULT
 	}

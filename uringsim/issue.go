@@ -94,8 +94,10 @@ func (req *request) initFixed(t *kernel.Task, f issueFlags) kernel.Errno {
 	if t.K.Profile == kernel.V6_12 { // was imported at submission
 		return kernel.OK
 	}
-	if req.node == nil { // IMP-1
+	if req.node == nil {
+		t.Mark("IMP-1")
 		if req.node = req.ring.getNode(t, &req.ring.buffers, req.sqe.BufIndex, f); req.node == nil {
+			t.Mark("IMP-1 none")
 			return kernel.EFAULT
 		}
 	}

@@ -15,12 +15,13 @@ const workerName = "iou-wrk"
 // isWorker is io_wq_current_is_worker.
 func isWorker(t *kernel.Task) bool { return t.Name == workerName }
 
-// ioWq is the bounded pool of workers of a ring. I/O of block devices is bounded work, and
-// not hashed.
+// ioWq is the workers of a ring: struct io_wq. I/O of block devices is bounded work, and not
+// hashed; but a request that is queued before its file was looked up, as with IOSQE_ASYNC, counts
+// as unbounded, and the limit of that pool is out of reach.
 type ioWq struct {
 	obj           sim.Object
-	limit, active int
-	list          []*request // queued or running
+	limit, active int        // of the bounded pool
+	list          []*request // queued or running, of both
 }
 
 // ioWork is struct io_wq_work.
@@ -30,11 +31,17 @@ type ioWork struct {
 	cancelled bool // IO_WQ_WORK_CANCEL
 }
 
-// Ready tells whether another worker may run.
+// Ready tells whether another worker of the bounded pool may run.
 func (w *ioWq) Ready(*sim.Task) bool { return w.active < w.limit }
 
 // queue is io_wq_enqueue: fn runs in a worker.
-func (w *ioWq) queue(t *kernel.Task, fn func(*kernel.Task)) *kernel.Task {
+func (w *ioWq) queue(t *kernel.Task, bounded bool, fn func(*kernel.Task)) *kernel.Task {
+	if !bounded {
+		return t.Kthread(workerName, sim.Op{Verb: "io-wq run", Obj: &w.obj, Class: sim.Commute}, func(t *kernel.Task) {
+			fn(t)
+			t.Touch(&w.obj, sim.Commute)
+		})
+	}
 	return t.Kthread(workerName, sim.Op{Verb: "io-wq run", Obj: &w.obj, Guard: w}, func(t *kernel.Task) {
 		t.Did(w.class())
 		w.active++
@@ -55,13 +62,15 @@ func (w *ioWq) class() sim.Class {
 // punt is io_queue_iowq: a worker issues the request in blocking mode, with the node held if
 // it was found already.
 func (req *request) punt(t *kernel.Task) {
+	t.Mark("IMP-5 punt")
 	if req.bytesDone == 0 {
 		req.drop(t) // the worker imports again
 	}
 	w := &req.ring.wq
 	req.work = ioWork{}
 	w.list = append(w.list, req)
-	req.work.worker = w.queue(t, func(t *kernel.Task) {
+	bounded := req.file != nil || !req.sqe.Opcode.rw() // io_prep_async_work
+	req.work.worker = w.queue(t, bounded, func(t *kernel.Task) {
 		req.work.running = true
 		req.submitWork(t)
 		w.forget(req)
@@ -85,6 +94,7 @@ func (req *request) submitWork(t *kernel.Task) {
 		return
 	}
 	if t.Tracing() {
+		t.Mark("IMP-5 from a worker")
 		t.Say("IMP-5", "issue "+req.sqe.Opcode.String()+" from io-wq, blocking")
 	}
 	for tries := 0; ; tries++ {

@@ -120,7 +120,11 @@ func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuf
 			}
 			return 0, err
 		}
-		slot := int(off) + done // REG-7
+		slot := int(off) + done
+		t.Mark("REG-7")
+		if r.buffers.nodes[slot] != nil {
+			t.Mark("REG-7 replaces")
+		}
 		r.reset(t, &r.buffers, slot)
 		r.buffers.nodes[slot] = n
 	}
@@ -139,14 +143,19 @@ func (r *Ring) RegisterDmaBuf(t *kernel.Task, slot int, target *iter.File, buf *
 
 // newDmaBuf is REG-1 to REG-7 of one entry.
 func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
-	if e.Iovec == nil || *e.Iovec != (iter.Iovec{}) { // REG-1
+	t.Mark("REG-1")
+	if e.Iovec == nil || *e.Iovec != (iter.Iovec{}) {
+		t.Mark("REG-1 refused")
 		return nil, kernel.EFAULT
 	}
-	n, err := r.newNode(t) // REG-2
+	t.Mark("REG-2")
+	n, err := r.newNode(t)
 	if err != kernel.OK {
+		t.Mark("REG-2 no memory")
 		return nil, err
 	}
-	undo := func(m *imu, err kernel.Errno) (*node, kernel.Errno) { // REG-6
+	undo := func(m *imu, err kernel.Errno) (*node, kernel.Errno) {
+		t.Mark("REG-6")
 		if m != nil {
 			r.freeImu(m)
 		}
@@ -160,21 +169,27 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	if err := t.MayFail(kernel.GFP_KERNEL, "io_regbuf_dma"); err != kernel.OK {
 		return undo(m, err)
 	}
-	if e.Target == nil { // REG-3
+	t.Mark("REG-3")
+	if e.Target == nil {
+		t.Mark("REG-3 no file")
 		return undo(m, kernel.EBADF)
 	}
 	e.Target.Get(t)
-	if e.DmaBuf == nil { // REG-4
+	t.Mark("REG-4")
+	if e.DmaBuf == nil {
+		t.Mark("REG-4 no dma-buf")
 		e.Target.Put(t)
 		return undo(m, kernel.EBADF)
 	}
 	e.DmaBuf.Get(t)
 	var tok token.Token
 	err = kernel.EOPNOTSUPP
+	t.Mark("REG-5")
 	if op, ok := e.Target.Ops.(iter.DmaMapper); ok {
-		tok, err = op.DmaMap(t, e.Target, token.Params{DmaBuf: e.DmaBuf, Dir: hw.Bidirectional}) // REG-5
+		tok, err = op.DmaMap(t, e.Target, token.Params{DmaBuf: e.DmaBuf, Dir: hw.Bidirectional})
 	}
-	if err != kernel.OK { // REG-6
+	if err != kernel.OK {
+		t.Mark("REG-5 refused")
 		undo(m, err)
 		e.Target.Put(t)
 		e.DmaBuf.Put(t)
@@ -201,6 +216,7 @@ func (r *Ring) DmaBufAt(slot int) *dmabufsim.DmaBuf {
 
 // releaseDma is RELEASE-IMU.
 func (m *imu) releaseDma(t *kernel.Task) {
+	t.Mark("RELEASE-IMU")
 	m.token.Unregister(t)
 	m.dmabuf.Put(t)
 	m.target.Put(t)

@@ -112,6 +112,7 @@ func (r *Ring) flush(t *kernel.Task) {
 			if req.reissue {
 				req.reissue = false
 				if t.Tracing() {
+					t.Mark("IMP-5 reissue")
 					t.Say("IMP-5", req.sqe.Opcode.String()+" would block: punt to io-wq")
 				}
 				req.punt(t)

@@ -147,6 +147,24 @@ func Setup(t *kernel.Task, p Params) (*Ring, kernel.Errno) {
 	return r, kernel.OK
 }
 
+// EnableRings is IORING_REGISTER_ENABLE_RINGS: ends IORING_SETUP_R_DISABLED. The calling task is
+// the one that submits, with IORING_SETUP_SINGLE_ISSUER.
+func (r *Ring) EnableRings(t *kernel.Task) kernel.Errno {
+	r.lock(t)
+	defer r.unlock(t)
+	switch {
+	case r.submitter != nil && r.submitter != t:
+		return kernel.EEXIST
+	case !r.has(IORING_SETUP_R_DISABLED):
+		return kernel.EBADFD
+	}
+	if r.has(IORING_SETUP_SINGLE_ISSUER) {
+		r.submitter = t
+	}
+	r.Flags &^= IORING_SETUP_R_DISABLED
+	return kernel.OK
+}
+
 func (p *Params) check() kernel.Errno {
 	f := p.Flags
 	if f&^setupFlags != 0 {

@@ -236,6 +236,46 @@ func TestWorkerLimit(t *testing.T) {
 	require.Equal(t, map[int]bool{1: true, 2: true}, most)
 }
 
+// A bounded pool that is full holds up what has nothing to do with those in it. Who asks for
+// asynchronous execution at once is in the other pool, and is not held up.
+func TestFullPool(t *testing.T) {
+	for flags, want := range map[uint8]string{0: "BlockedOther", IOSQE_ASYNC: "OtherBlocked"} {
+		got := map[string]bool{}
+		on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
+			w := newWorld(k)
+			w.ring.wq.limit = 1
+			var thawed kernel.Shared[bool]
+			thawed.Init(k, nil, "thawed", false)
+			order := ""
+			w.fake.answer = func(k *kernel.Task, io *iter.Kiocb, i *iter.Iter, _ bool) int64 {
+				if io.Nowait() {
+					return again
+				}
+				if io.Pos == 0 {
+					thawed.Await(k, "wait for the exporter", func(b bool) bool { return b })
+				}
+				return int64(i.Count)
+			}
+			k.Go("io_uring", func(k *kernel.Task) {
+				w.submit(k, SQE{Len: 512})
+				k.Await("the worker runs", &w.ring.wq.obj, sim.Read, func() bool { return w.ring.wq.active == 1 })
+				w.submit(k, SQE{Len: 512, Off: 4096, UserData: 1, Flags: flags})
+				if flags == 0 {
+					thawed.Store(k, true)
+				}
+				for range 2 {
+					order += [...]string{"Blocked", "Other"}[w.ring.WaitCQE(k).UserData]
+					thawed.Store(k, true)
+				}
+			})
+			k.Explore()
+			w.teardown(k)
+			got[order] = true
+		})
+		require.Equal(t, map[string]bool{want: true}, got)
+	}
+}
+
 // With room for one, two workers keep each other from running, and their classes must
 // say so; with room for both they commute.
 func TestWorkersCommuteBelowTheLimit(t *testing.T) {
@@ -246,7 +286,7 @@ func TestWorkersCommuteBelowTheLimit(t *testing.T) {
 			r = NewRing(k, 0)
 			r.wq.limit = limit
 			for range 2 {
-				r.wq.queue(k, func(*kernel.Task) {})
+				r.wq.queue(k, true, func(*kernel.Task) {})
 			}
 			k.Explore()
 		}))

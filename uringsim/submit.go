@@ -45,6 +45,7 @@ func (r *Ring) Submit(t *kernel.Task, sqe SQE) {
 		}
 		return
 	}
+	t.FromUser("io_uring_enter")
 	c := r.tctx(t)
 	r.lock(t)
 	r.submitOne(t, c, &sqe)
@@ -62,6 +63,7 @@ func (r *Ring) Enter(t *kernel.Task, toSubmit, minComplete int, flags uint32) (i
 	case r.has(IORING_SETUP_R_DISABLED):
 		return 0, kernel.EBADFD
 	}
+	t.FromUser("io_uring_enter")
 	n := 0
 	if r.has(IORING_SETUP_SQPOLL) {
 		if r.sqpoll.dead {

@@ -308,3 +308,21 @@ func Test612(t *testing.T) {
 	})
 	punted(t, func(k *kernel.Task, io *iter.Kiocb, again int64) int64 { return again })
 }
+
+// A ring that was set up disabled takes nothing until a task enables it, which then is the one
+// that submits.
+func TestEnableRings(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		w := newMode(k, deferred|IORING_SETUP_R_DISABLED)
+		_, err := w.ring.Enter(k, 0, 0, 0)
+		require.Equal(t, kernel.EBADFD, err)
+		k.Go("io_uring", func(k *kernel.Task) {
+			require.Equal(t, kernel.OK, w.ring.EnableRings(k))
+			require.Equal(t, kernel.EBADFD, w.ring.EnableRings(k))
+			require.EqualValues(t, 512, w.do(k, SQE{Len: 512}))
+		})
+		k.Explore()
+		require.Equal(t, kernel.EEXIST, w.ring.EnableRings(k))
+		w.teardown(k)
+	})
+}

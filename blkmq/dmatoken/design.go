@@ -14,11 +14,14 @@ func (Design) Name() string { return "rfc-v2" }
 // is the type system's.
 func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
 	tok := &dmaToken{fixes: token.Repairs(t), wq: workqueue(t), q: q, driver: drv}
-	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "blk_mq_dma_token"); err != kernel.OK { // TOK-2
+	t.Mark("TOK-2")
+	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "blk_mq_dma_token"); err != kernel.OK {
+		t.Mark("TOK-2 no memory")
 		return nil, err
 	}
-	p.DmaBuf.Get(t) // TOK-3
-	// TOK-4
+	t.Mark("TOK-3")
+	p.DmaBuf.Get(t)
+	t.Mark("TOK-4")
 	tok.reg = token.Reg{Params: p, Token: tok}
 	tok.fenceCtx = p.DmaBuf.FenceContextAlloc()
 	tok.refs.Init(t, &tok.Mem, "token.refs", 1)
@@ -31,14 +34,19 @@ func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.
 		}
 		t.Free(&tok.Mem)
 	}
-	if !q.Get(t) { // TOK-5
+	t.Mark("TOK-5")
+	if !q.Get(t) {
+		t.Mark("TOK-5 dying")
 		undo()
 		return nil, kernel.EFAULT
 	}
-	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK { // TOK-6
+	t.Mark("TOK-6")
+	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
+		t.Mark("TOK-6 refused")
 		undo()
 		q.Put(t)
 		return nil, err
 	}
-	return tok, kernel.OK // TOK-7
+	t.Mark("TOK-7")
+	return tok, kernel.OK
 }

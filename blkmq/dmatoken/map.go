@@ -8,7 +8,8 @@ import (
 
 // assign is ASSIGN: gives the request a map.
 func (tok *dmaToken) assign(t *kernel.Task, f *token.Frag) kernel.BlkStatus {
-	if m := tok.getMap(t); m != nil { // ASG-1
+	t.Mark("ASG-1")
+	if m := tok.getMap(t); m != nil {
 		f.Map, f.Priv = &m.Map, m
 		return kernel.BLK_STS_OK
 	}
@@ -16,11 +17,14 @@ func (tok *dmaToken) assign(t *kernel.Task, f *token.Frag) kernel.BlkStatus {
 		t.Say("ASG-2", "no map, may not wait: BLK_STS_AGAIN")
 		return kernel.BLK_STS_AGAIN
 	}
-	m, err := tok.create(t) // ASG-3
+	t.Mark("ASG-3")
+	m, err := tok.create(t)
 	if err != kernel.OK {
+		t.Mark("ASG-3 fails")
 		return kernel.BLK_STS_RESOURCE
 	}
-	if m != nil { // ASG-4; a NULL is assigned too
+	t.Mark("ASG-4")
+	if m != nil { // a NULL is assigned too
 		f.Map, f.Priv = &m.Map, m
 	}
 	return kernel.BLK_STS_OK
@@ -32,14 +36,17 @@ func (tok *dmaToken) getMap(t *kernel.Task) *dmaMap {
 	defer t.RCUReadUnlock()
 	t.At("GET-1", "load token->map")
 	m := tok.dmaMap.Dereference(t)
-	if m == nil { // GET-2
+	if m == nil {
+		t.Mark("GET-2 NULL")
 		return nil
 	}
 	t.Atf("GET-2", "tryget_live %v", m)
 	if !m.refs.TrygetLive(t) {
+		t.Mark("GET-2 dead")
 		return nil
 	}
-	return m // GET-3
+	t.Mark("GET-3")
+	return m
 }
 
 // create is CREATE: makes and publishes a map. An error stands for an error pointer;
@@ -49,11 +56,14 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	t.At("CREATE-1", "mutex_lock(mapping_lock)")
 	tok.mappingLock.Lock(t)
 	defer tok.mappingLock.Unlock(t)
-	if m := tok.getMap(t); m != nil { // CREATE-2
+	if m := tok.getMap(t); m != nil {
+		t.Mark("CREATE-2 made by another")
 		return m, kernel.OK
 	}
-	m, err := tok.alloc(t) // CREATE-3
+	t.Mark("CREATE-3")
+	m, err := tok.alloc(t)
 	if err != kernel.OK {
+		t.Mark("CREATE-3 fails")
 		if tok.fixes.Has(token.FixAllocError) {
 			return nil, err
 		}
@@ -66,11 +76,12 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	if left := resv.WaitTimeout(t, dmabufsim.UsageBookkeep, true, kernel.MaxScheduleTimeout); left < 0 {
 		res = kernel.Errno(-left)
 		t.Stressf("CREATE-5", "a signal: %v", res)
+		t.Mark("CREATE-5 interrupted")
 	} else if left > 0 {
 		res = tok.driver.DmaMap(t, &tok.reg, &m.Map) // CREATE-6
 	}
 	if res == kernel.OK {
-		t.Stressf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt)
+		t.Stressf("CREATE-6", "dma_map(): %v = pages %s", m, m.Sgt.Get(t))
 		if tok.fixes.Has(token.FixWaitAfterMap) {
 			resv.Wait(t, dmabufsim.UsageKernel)
 		}
@@ -81,7 +92,8 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	}
 	t.At("CREATE-7", "dma_resv_unlock()")
 	resv.Unlock(t)
-	if res != kernel.OK { // CREATE-8
+	if res != kernel.OK {
+		t.Mark("CREATE-8")
 		if tok.fixes.Has(token.FixUndoMap) {
 			m.refs.Kill(t) // nobody else has seen it: MAP-REL frees it
 		} else {
@@ -105,8 +117,9 @@ func (tok *dmaToken) publish(t *kernel.Task, m *dmaMap) {
 
 // alloc is ALLOC.
 func (tok *dmaToken) alloc(t *kernel.Task) (*dmaMap, kernel.Errno) {
+	t.Mark("ALLOC")
 	m := &dmaMap{token: tok}
-	if err := t.Alloc(kernel.GFP_KERNEL, &m.Mem, token.MapSite); err != kernel.OK {
+	if err := m.Alloc(t); err != kernel.OK {
 		return nil, err
 	}
 	m.fence = &dmaFence{}

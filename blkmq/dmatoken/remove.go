@@ -10,13 +10,16 @@ import (
 // RELEASE, holds the reservation lock.
 func (tok *dmaToken) remove(t *kernel.Task) {
 	resv := &tok.reg.DmaBuf.Resv
-	resv.AssertHeld(t, "REM-1") // REM-1
+	t.Mark("REM-1")
+	resv.AssertHeld(t, "REM-1")
 	slots := 1
 	if tok.fixes.Has(token.FixSpareSlot) {
 		slots = 2
 	}
+	t.Mark("REM-2")
 	reserved := resv.ReserveFences(t, slots) == kernel.OK
 	if !reserved && !tok.fixes.Has(token.FixDrainOnReserveFailure) { // REM-2
+		t.Mark("REM-2 no memory")
 		t.Warn("REM-2: no fence slot for the map, returning")
 		return
 	}
@@ -24,6 +27,7 @@ func (tok *dmaToken) remove(t *kernel.Task) {
 	m := tok.dmaMap.DereferenceProtected(t, resv.Held(t))
 	if m == nil { // REM-3
 		t.Stress("REM-3", "token->map == NULL, return")
+		t.Mark("REM-3 NULL")
 		return
 	}
 	fence := &m.fence.Fence
@@ -69,11 +73,13 @@ func (m *dmaMap) free(t *kernel.Task) {
 	tok := m.token
 	t.Atf("WRK-1", "signal fence of %v", m)
 	m.fence.Signal(t)
-	if m.Sgt != nil { // WRK-2
+	if m.Sgt.Get(t) == nil {
+		t.Mark("WRK-2 nothing mapped")
+	} else {
 		t.Atf("WRK-2", "dma_unmap(%v)", m)
 		tok.driver.DmaUnmap(t, &tok.reg, &m.Map, false)
 	}
-	// WRK-3
+	t.Mark("WRK-3")
 	m.fence.Put(t)
 	m.refs.Exit(t)
 	t.Free(&m.Mem)

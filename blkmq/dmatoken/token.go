@@ -98,6 +98,7 @@ func (tok *dmaToken) put(t *kernel.Task) {
 	if !tok.refs.DecAndTest(t) {
 		return
 	}
+	t.Mark("TOKEN-PUT last")
 	tok.driver.CleanDmaToken(t, &tok.reg)
 	tok.reg.DmaBuf.Put(t)
 	if tok.fixes.Has(token.FixPutQueue) {

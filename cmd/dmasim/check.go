@@ -17,6 +17,7 @@ func (a *app) check(args []string) (int, error) {
 	fs := flags("check")
 	fs.Var(&once{value: &f.design}, "design", "")
 	fs.Var(list{&f.fix}, "fix", "")
+	fs.Var(list{&f.without}, "without", "")
 	fs.Var(&once{value: &f.strategy}, "strategy", "")
 	fs.Var(&once{value: &f.budget}, "budget", "")
 	fs.Var(&once{value: &f.backend}, "backend", "")

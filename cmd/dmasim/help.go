@@ -14,28 +14,33 @@ usage:
       the scenarios and what is expected of each design, the designs, the
       fixes, the strategies and the kinds of failure
   dmasim check [SCENARIO[:PARAM=N,...]...] [--design NAME] [--fix NAME,...]
-               [--strategy NAME] [--budget 10s|5000] [--seed N] [--full]
+               [--without NAME,...] [--strategy NAME] [--budget 10s|5000]
+               [--seed N] [--full]
                [--backend model|real|real-overlapped] [--drive DEVICE] [--json]
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
       --fix       turn repairs of a design on; the design is rfc-v2 by default
+      --without   switch detectors off: lockdep, fence-rules
       --strategy  random, pct, pos, surw, dfs or dpor; by default dfs,
                   and dpor with --full
       --budget    a time or a number of executions, for each case; by default
                   there is none, and 10000 executions for sampling strategies
       --seed      seed of the sampling strategies, 1 by default
       --full      the full promise of each scenario instead of the quick one
-      --backend   what moves the bytes: the model, which is the default, or the
-                  kernel, with each transfer one step, or two that others overlap
-      --drive     a block device for the kernel to use and overwrite, instead of a
-                  temporary file
-  dmasim replay STRING [--follow] [--full-trace] [--backend model|real]
-                [--drive DEVICE] [--json]
+      --backend   what moves the bytes: the model, by default, or the kernel,
+                  with each transfer one step, or two that others overlap
+      --drive     a block device for the kernel to use and overwrite, instead of
+                  a temporary file
+  dmasim replay STRING [--follow] [--full-trace] [--fences]
+                [--without NAME,...] [--backend model|real] [--drive DEVICE]
+                [--json]
       repeat a run, and check that it is the recorded one
       --follow      go on where the schedule cannot be followed any more, and
                     when the model has changed since
       --full-trace  print every operation, too
-      --backend     as above, and --drive; overlapped transfers cannot be repeated
+      --fences      print what the signal of each published fence depended on
+      --without     as above
+      --backend     as above, and --drive; what overlaps cannot be repeated
   dmasim repair [SCENARIO...] [--full] [--json]
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
       of them by default, and what goes wrong without each repair of a set

@@ -26,6 +26,9 @@ func input(c scenarios.Case, f *explore.Found, origin string) report.Input {
 		return in
 	}
 	in.Command, in.Replay = command, replayString(c, f)
+	for _, o := range f.Others {
+		in.Others = append(in.Others, replayString(c, &explore.Found{Fingerprint: f.Fingerprint, Schedule: o.Schedule, Hash: o.Hash}))
+	}
 	return in
 }
 
@@ -37,14 +40,10 @@ func replayString(c scenarios.Case, f *explore.Found) string {
 
 // note tells whether the failure is the expected one, and what repairs it.
 func note(c scenarios.Case, kind sim.Kind) string {
-	on := c.Fixes | c.Design.Fixes
 	known, repaired := false, []string{}
-	for _, d := range c.Scenario.Defects[c.Design.Base] {
-		if d.Kind != kind || d.Fix != 0 && on.Has(d.Fix) {
-			continue
-		}
+	for _, f := range c.Repairs(kind) {
 		known = true
-		repaired = append(repaired, d.Fix.Names()...)
+		repaired = append(repaired, f.Names()...)
 	}
 	_, variant := c.Names()
 	switch {

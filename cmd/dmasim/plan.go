@@ -14,17 +14,18 @@ import (
 
 	"dmasim/scenarios"
 	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
 	"dmasim/token"
 	"dmasim/uringsim/realhw"
 )
 
 // checkFlags are the flags of check as they were given.
 type checkFlags struct {
-	design, fix, strategy, budget string
-	backend, drive                string
-	seed                          uint64
-	full, json                    bool
-	given                         map[string]bool
+	design, fix, without, strategy, budget string
+	backend, drive                         string
+	seed                                   uint64
+	full, json                             bool
+	given                                  map[string]bool
 }
 
 // plan is what a check is to do.
@@ -74,6 +75,10 @@ func newPlan(f checkFlags, names []string) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	off, err := detectors(f.without)
+	if err != nil {
+		return nil, err
+	}
 	designs, err := chooseDesigns(f, fixes)
 	if err != nil {
 		return nil, err
@@ -92,6 +97,7 @@ func newPlan(f checkFlags, names []string) (*plan, error) {
 			if err != nil {
 				return nil, err
 			}
+			c.Without = off
 			program, variant := c.Names()
 			if key := program + " " + variant; !seen[key] {
 				seen[key] = true
@@ -105,6 +111,20 @@ func newPlan(f checkFlags, names []string) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// detectors reads the names of detectors.
+func detectors(names string) ([]string, error) {
+	if names == "" {
+		return nil, nil
+	}
+	off := strings.Split(names, ",")
+	for _, n := range off {
+		if !slices.Contains(kernel.Detectors(), n) {
+			return nil, fmt.Errorf("there is no detector %q; %s", n, scenarios.Nearest(n, kernel.Detectors()))
+		}
+	}
+	return off, nil
 }
 
 func parseBudget(s string) (executions int, d time.Duration, err error) {
@@ -164,6 +184,14 @@ func (p *plan) newStrategy(c scenarios.Case) (explore.Strategy, error) {
 	return scenarios.NewStrategy(p.strategyName(c), p.seed, c.Scenario.Promise(p.level))
 }
 
+// workers is how many machines run at a time. Half the time of a real transfer is waiting.
+func (p *plan) workers() int {
+	if p.backend != "" {
+		return 2 * runtime.GOMAXPROCS(0)
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
 // check explores one case.
 func (p *plan) check(ctx context.Context, c scenarios.Case, progress func(explore.Progress)) *scenarios.Verdict {
 	s, err := p.newStrategy(c)
@@ -173,7 +201,7 @@ func (p *plan) check(ctx context.Context, c scenarios.Case, progress func(explor
 	opt := explore.Options{Executions: p.executions, Time: p.time, Progress: progress, CountTraces: true}
 	if strategyDocs[p.strategyName(c)].sampler {
 		if len(p.cases) == 1 { // several cases keep the cores busy by themselves
-			opt.Workers = runtime.GOMAXPROCS(0)
+			opt.Workers = p.workers()
 		}
 		if opt.Executions == 0 && opt.Time == 0 {
 			opt.Executions = sampleBudget
@@ -190,7 +218,7 @@ func (p *plan) run(ctx context.Context, bar *progress, each func(*scenarios.Verd
 	var mu sync.Mutex
 	printed := 0
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.SetLimit(p.workers())
 	for i, c := range p.cases {
 		g.Go(func() error {
 			if ctx.Err() != nil {

@@ -15,6 +15,9 @@ func (a *app) replay(args []string) (int, error) {
 	fs := flags("replay")
 	follow := fs.Bool("follow", false, "")
 	fullTrace := fs.Bool("full-trace", false, "")
+	fences := fs.Bool("fences", false, "")
+	var without string
+	fs.Var(list{&without}, "without", "")
 	asJSON := fs.Bool("json", false, "")
 	var backend, drive string
 	fs.Var(&once{value: &backend}, "backend", "")
@@ -27,6 +30,12 @@ func (a *app) replay(args []string) (int, error) {
 		return 0, fmt.Errorf("it takes one replay string, not %d arguments; quote the string for the shell", len(rest))
 	case *asJSON && *fullTrace:
 		return 0, fmt.Errorf("--json has the whole trace anyway; leave --full-trace out")
+	case *asJSON && *fences:
+		return 0, fmt.Errorf("--fences prints text; leave --json out")
+	}
+	off, err := detectors(without)
+	if err != nil {
+		return 0, err
 	}
 	recorded, err := sim.ParseReplay(rest[0])
 	if err != nil {
@@ -47,11 +56,15 @@ func (a *app) replay(args []string) (int, error) {
 		c.Real = real
 		defer real.Close()
 	}
+	c.Without = off
 	m := sim.NewMachine()
 	defer m.Close()
 	again, err := repeat(m, c, recorded, *follow)
 	if err == nil && real != nil {
 		err = real.Err()
+	}
+	if err == nil && *fences {
+		err = a.fences(m)
 	}
 	if err != nil {
 		return 0, err

@@ -17,12 +17,13 @@
 // CPU. Buffer is both. Where there is no /dev/udmabuf, or where it may not be opened, a
 // Buffer is the memfd alone, CPU access goes through its mapping, and Note says so. Every
 // mapping lies between two pages that nobody can touch, so that an access past its end
-// fails instead of hitting a neighbour.
+// fails instead of hitting a neighbour. Where the kernel has vgem, a Vgem makes fences that
+// stay pending, for dma-bufs to import.
 //
 // A call that fails returns a *uapi.Error with what was attempted and the errno.
 //
 // # Left out
 //
-// Hugetlb memfds, other exporters (dma-heaps, vgem), merging sync_files and their deadlines, names of
-// buffers.
+// Hugetlb memfds, exporters other than the system heap, merging sync_files and their deadlines, names
+// of buffers.
 package udmabuf

@@ -209,3 +209,13 @@ type Iovec struct {
 	Base uint64
 	Len  uint64
 }
+
+// IORING_RSRC_F_EXTENDED_UPDATE, in IoUringRsrcUpdate2.Resv, says that the entries of an
+// update are IoUringRegBuffer. It is proposed, in RFC v2 of dma-buf backed buffers.
+const IORING_RSRC_F_EXTENDED_UPDATE = 1 << 0
+
+// IoUringRegBuffer is struct io_uring_reg_buffer of that proposal.
+type IoUringRegBuffer struct {
+	IovUaddr           uint64
+	TargetFd, DmabufFd int32
+}

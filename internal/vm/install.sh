@@ -48,7 +48,7 @@ prepare_apt() {
     echo "Dir::Cache \"$apt/cache\";"
     echo 'APT::Sandbox::User "root";'
     echo 'Acquire::Languages "none";'
-    echo 'Acquire::Retries "2"; Acquire::http::Timeout "20";'
+    echo 'Acquire::Retries "2"; Acquire::http::Timeout "20"; APT::Update::Error-Mode "any";'
     if [ -n "$suite" ]; then
       local mirror
       mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
@@ -80,8 +80,8 @@ fetch() {
     rm "$deb"
   done
   rm -rf "$to"
-  mv "$tmp" "$to"
-  chmod 755 "$to"
+  chmod 755 "$tmp"
+  mv -T "$tmp" "$to"
   trap - EXIT
 }
 

@@ -91,9 +91,9 @@ func (m *machine) boot(ctx context.Context, qemu string, o *Options, output, rep
 	cmd.Args = append(cmd.Args, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "pc", "-smp", "2", "-m", "1024",
 		"-kernel", o.Kernel.Image, "-initrd", pass(m.initrd),
-		"-append", strings.TrimSpace("console=ttyS0 quiet panic=-1 mitigations=off "+o.Append),
+		"-append", strings.TrimSpace("console=ttyS0 quiet panic=-1 mitigations=off hugepages=16 "+o.Append),
 		"-serial", "file:"+pass(m.console),
-		"-drive", "if=none,id=drive,format=raw,file.locking=off,file="+pass(m.drive), "-device", "nvme,drive=drive,serial=dmasim",
+		"-drive", "if=none,id=drive,format=raw,file.locking=off,file="+pass(m.drive), "-device", "nvme,drive=drive,serial=dmasim,mdts=0",
 		"-device", "virtio-serial-pci",
 		"-chardev", "file,id=output,path="+pass(pipes[0].write), "-device", "virtserialport,chardev=output,name="+guest.Output,
 		"-chardev", "file,id=report,path="+pass(pipes[1].write), "-device", "virtserialport,chardev=report,name="+guest.Report)

@@ -23,7 +23,8 @@ type Options struct {
 	// Output takes what the test binaries write, as they do, and how they ended; nil is
 	// nowhere.
 	Output io.Writer
-	// Trace takes what QEMU tells of the drive's commands, if it is not nil.
+	// Trace takes a line with the release of the kernel and then what QEMU tells of the
+	// drive's commands, if it is not nil.
 	Trace io.Writer
 	// Timeout bounds the whole run in the machine, 10 minutes if it is 0.
 	Timeout time.Duration

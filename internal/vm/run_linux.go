@@ -48,7 +48,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	if o.Trace != nil {
 		b, e := contents(m.trace)
 		if e == nil {
-			_, e = o.Trace.Write(b)
+			_, e = fmt.Fprintf(o.Trace, "kernel %s\n%s", out.Release, b)
 		}
 		err = errors.Join(err, e)
 	}

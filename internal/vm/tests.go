@@ -31,8 +31,8 @@ var Tests = []Test{
 	{Package: "uringsim/realring", Seconds: 60},
 	{Package: "uringsim/realpath", Drive: true, Seconds: 120},
 	{Package: "uringsim/realhw", Drive: true, Seconds: 120},
-	{Package: "scenarios/simpath", Flags: []string{"-test.short", "-test.run=Kernel|Differential"}, Drive: true, Seconds: 300},
-	{Package: "scenarios", Flags: []string{"-test.run=RealBytes", "-test.short"}, Drive: true, Seconds: 180},
+	{Package: "scenarios/simpath", Drive: true, Seconds: 240, Flags: []string{"-test.short", "-test.run=Kernel|Differential", "-rapid.checks=300"}},
+	{Package: "scenarios", Drive: true, Seconds: 180, Flags: []string{"-test.short", "-test.run=RealBytes"}},
 }
 
 // Find returns the tests of these names or packages, or all of them if there are none.

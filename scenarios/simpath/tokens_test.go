@@ -108,7 +108,11 @@ wait
 		o := Options{Profile: kernel.RFCBase, Traits: regular, Design: d.Maker(), Fixes: token.AllFixes() &^ c.off, Tags: 2}
 		o.Moves = []Move{{After: 1}, {After: 2}, {After: 3}}
 		strategies, kinds := []sim.Strategy{explore.NewRandom(1), explore.NewPCT(1, 3)}, map[sim.Kind]int{}
-		for i := range 600 {
+		runs := 600
+		if testing.Short() && c.kind == "" {
+			runs = 60
+		}
+		for i := range runs {
 			var failure *sim.Failure
 			if _, err := Run(m, strategies[i%2], w, o); errors.As(err, &failure) {
 				kinds[failure.Kind]++

@@ -57,7 +57,15 @@ type share struct {
 	s        Strategy
 	failed   *sim.Result // the machine's last run, if it failed
 	failedAt int         // its number, from 1
+	minor    *minorRun   // the first of those that failed in a minor way
+	observer Observer
 	seen     map[uint64]uint32
+}
+
+// minorRun is a run whose failure is minor: the exploration went on after it.
+type minorRun struct {
+	at       int // its number, from 1
+	schedule sim.Schedule
 }
 
 // explore runs the strategy, on as many workers as it can use.
@@ -70,7 +78,7 @@ func (d *driver) explore(s Strategy) []*share {
 	}
 	sampler, ok := s.(Sampler)
 	if !ok || d.opt.Workers < 2 {
-		return []*share{d.work(m, s, private, 0, 1)}
+		return []*share{d.work(m, s, private, 0, 1, d.opt.Observer)}
 	}
 	shares := make([]*share, d.opt.Workers)
 	var g errgroup.Group
@@ -81,8 +89,12 @@ func (d *driver) explore(s Strategy) []*share {
 			own.StepLimit = d.opt.StepLimit
 		}
 		known := private.clone(own)
+		seen := d.opt.Observer
+		if i > 0 && seen != nil {
+			seen = seen.Fork()
+		}
 		g.Go(func() error {
-			shares[i] = d.work(own, sampler.Fork(uint64(i), uint64(len(shares))), known, i, len(shares))
+			shares[i] = d.work(own, sampler.Fork(uint64(i), uint64(len(shares))), known, i, len(shares), seen)
 			return nil
 		})
 	}
@@ -96,8 +108,8 @@ func (d *driver) explore(s Strategy) []*share {
 }
 
 // work does the runs first, first+stride and so on.
-func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, stride int) *share {
-	w := &share{m: m, s: s}
+func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, stride int, seen Observer) *share {
+	w := &share{m: m, s: s, observer: seen}
 	var traces Traces
 	if d.opt.CountTraces {
 		w.seen = map[uint64]uint32{}
@@ -121,11 +133,19 @@ func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, st
 				w.seen[h]++
 			}
 		}
-		if r.Failure != nil {
-			w.failed, w.failedAt = r, w.Executions
-			if stride > 1 {
-				w.failedAt = i + 1
+		number := w.Executions
+		if stride > 1 {
+			number = i + 1
+		}
+		if seen != nil && !r.Abandoned {
+			seen.Observe(number, m, r)
+		}
+		if r.Failure != nil && r.Failure.Minor && !d.opt.First {
+			if w.minor == nil {
+				w.minor = &minorRun{number, r.Schedule()}
 			}
+		} else if r.Failure != nil {
+			w.failed, w.failedAt = r, number
 			d.fail(int64(i))
 			w.Ended = endFailure
 			return w
@@ -226,6 +246,17 @@ func earliest(shares []*share) *share {
 	var first *share
 	for _, w := range shares {
 		if w.failed != nil && (first == nil || w.failedAt < first.failedAt) {
+			first = w
+		}
+	}
+	return first
+}
+
+// firstMinor is the share with the earliest run that failed in a minor way, nil if none did.
+func firstMinor(shares []*share) *share {
+	var first *share
+	for _, w := range shares {
+		if w.minor != nil && (first == nil || w.minor.at < first.minor.at) {
 			first = w
 		}
 	}

@@ -26,6 +26,10 @@ type Options struct {
 	// ShowAll keeps the scheduling points of objects that only one task touches. The
 	// results are the same, and take longer.
 	ShowAll bool
+	// First stops at the first failure of any kind, also at a minor one.
+	First bool
+	// Observer, if not nil, sees all runs.
+	Observer Observer
 	// CountTraces counts the distinct traces that were seen, up to MaxTraces.
 	CountTraces bool
 	// Progress, if not nil, is called now and then with what was done so far, by any of
@@ -93,6 +97,8 @@ type Found struct {
 	Machine *sim.Machine
 	// Steps of the run.
 	Steps int
+	// Others are further runs that the failure follows from, together with this one.
+	Others []Witness
 }
 
 // Run explores body under the strategy. It stops at the first failure; of several workers
@@ -105,6 +111,11 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 		rep.Found, rep.Ended = confirm(f.m, body, f.failed, f.failedAt, opt), endFailure
 	} else if !d.branching.Load() {
 		rep.Found, rep.Ended = nothingToExplore(shares[0].m, body), endFailure
+	} else if c := concluded(shares); c != nil {
+		rep.Found = c.found(shares[0].m, body, rep.Executions)
+	} else if f := firstMinor(shares); f != nil {
+		r := f.m.Run(NewReplay(f.minor.schedule), body)
+		rep.Found = confirm(f.m, body, r, f.minor.at, opt)
 	}
 	for _, w := range shares {
 		if rep.Found == nil || w.m != rep.Found.Machine {
@@ -118,6 +129,18 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 	}
 	rep.Elapsed = time.Since(d.begin)
 	return rep
+}
+
+// concluded is what the observers of all workers say together.
+func concluded(shares []*share) *Conclusion {
+	all := shares[0].observer
+	if all == nil {
+		return nil
+	}
+	for _, w := range shares[1:] {
+		all.Merge(w.observer)
+	}
+	return all.Conclude()
 }
 
 // promiser is a strategy with a guarantee of its own.

@@ -221,7 +221,7 @@ func (s *SURW) learn(tasks []*sim.Task) {
 
 func (s *SURW) Done(r *sim.Result) bool {
 	if !s.fixed {
-		if r.Failure == nil && s.m != nil {
+		if (r.Failure == nil || r.Failure.Minor) && s.m != nil {
 			s.learn(s.m.Tasks())
 		}
 		s.run += s.stride

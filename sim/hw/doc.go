@@ -28,6 +28,12 @@
 // Memory of a device ([Region]) is reached from another one through a switch, through a
 // host bridge, or not at all.
 //
+// # Real bytes
+//
+// With a [Backend] pages and media have real bytes, too: all that changes contents has it
+// change them, a device's [Transfer] has it move them, and whoever looks finds what is
+// really there. Nothing else is different.
+//
 // # Left out
 //
 // Order and atomicity of a transfer's parts: it happens at once. Invalidation of single

@@ -81,6 +81,9 @@ type IOMMU struct {
 
 	faults []*Fault
 
+	// Watch, if not nil, is told of each transfer before it is done, as part of it.
+	Watch func(t *sim.Task, segs []Segment)
+
 	real    Backend // nil if there are no real bytes
 	reached []reached
 }

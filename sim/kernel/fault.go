@@ -28,6 +28,9 @@ func (t *Task) MightAlloc(gfp GFP, site string) {
 	if !gfp.maySleep() {
 		return
 	}
+	if g := t.inScope(gfp); t.mayReclaim(g) {
+		t.note(Note{Kind: NoteAlloc, Name: site, GFP: g})
+	}
 	if len(t.held) > 0 && !t.K.Lockdep.Off {
 		t.leaveReclaim(t.enterReclaim(gfp))
 	}

@@ -8,6 +8,10 @@ type Kernel struct {
 	Profile Profile
 	// Lockdep predicts deadlocks from the order in which locks are taken.
 	Lockdep Lockdep
+	// NoFenceRules turns the checks of the rules of fences off.
+	NoFenceRules bool
+	// Deps keeps what a signal can depend on.
+	Deps Deps
 	// Races finds data races.
 	Races Races
 	// The queues that everybody shares, none of them with a rescuer. SystemWq is system_wq and
@@ -26,6 +30,7 @@ type Kernel struct {
 	racing     map[string]bool // timers
 	wwClasses  map[string]*WWClass
 	subsystems map[any]any
+	sorts      map[*sim.Task]string // of tasks, see isA
 
 	shrinkers, notifiers   []reclaimer
 	fsReclaim, mmuNotifier *LockMap
@@ -42,6 +47,7 @@ type Kernel struct {
 func Boot(t *sim.Task) *Task {
 	k := &Kernel{Profile: RFCBase}
 	k0 := &Task{Task: t, K: k, ctx: InTask}
+	t.Machine().Value = k
 	t.Own(&k0.twork, "task_work", t.Name+".task_works")
 	t.Own(&k.rcu.Object, "rcu", "rcu")
 	t.Own(&k.injection, "fault injection", "fault injection")

@@ -32,6 +32,9 @@ func (m *LockMap) Release(t *Task) {
 // Wait notes a wait for what the map stands for: it is taken and given up at once.
 func (m *LockMap) Wait(t *Task) { t.touch(&m.dep) }
 
+// WaitFor is Wait for what others may come to depend on, such as a fence.
+func (m *LockMap) WaitFor(t *Task) { t.waits(&m.dep) }
+
 // Held tells whether t holds the map.
 func (m *LockMap) Held(t *Task) bool {
 	for i := range t.held {

@@ -22,6 +22,7 @@ type Lockdep struct {
 	// Off turns the prediction off.
 	Off bool
 
+	graph   uint64 // the same for the same edges
 	classes []*LockClass
 	byName  map[string]*LockClass
 	search  int // the number of searches for a way
@@ -33,6 +34,7 @@ type Lockdep struct {
 type LockClass struct {
 	name  string
 	id    int
+	hash  uint64 // of the name
 	next  []*edge
 	known []uint64 // the classes that edges lead to
 	seen  int      // by the search of that number, which came
@@ -47,6 +49,7 @@ type edge struct {
 	from, to   *LockClass
 	held       sim.Place // where from was taken
 	documented bool
+	event      bool // from is no lock: its signal depended on to
 	use
 }
 
@@ -61,6 +64,8 @@ type heldLock struct {
 	class *LockClass
 	name  string
 	place sim.Place
+	event int32
+	op    int32
 }
 
 // lockDep is the part of a lock that lockdep knows: struct lockdep_map.
@@ -82,7 +87,10 @@ func (k *Kernel) class(name string) *LockClass {
 	if ld.byName == nil {
 		ld.byName = map[string]*LockClass{}
 	}
-	c := &LockClass{name: name, id: len(ld.classes)}
+	c := &LockClass{name: name, id: len(ld.classes), hash: 14695981039346656037}
+	for i := range len(name) { // FNV-1a
+		c.hash = (c.hash ^ uint64(name[i])) * 1099511628211
+	}
 	ld.classes = append(ld.classes, c)
 	ld.byName[name] = c
 	return c
@@ -111,12 +119,20 @@ func (t *Task) acquired(d *lockDep, how acquiring) {
 	t.holds(d)
 }
 
+// tookSleeping is holds for a lock that t might have slept for.
+func (t *Task) tookSleeping(d *lockDep, how acquiring) {
+	t.holds(d)
+	if how != trying {
+		t.note(Note{Kind: NoteLock, Name: d.name, class: d.class})
+	}
+}
+
 // holds notes that t has taken a lock whose order was noted before.
 func (t *Task) holds(d *lockDep) {
 	if t.held == nil {
 		t.held = make([]heldLock, 0, 4)
 	}
-	t.held = append(t.held, heldLock{d.class, d.name, t.Place()})
+	t.held = append(t.held, heldLock{d.class, d.name, t.Place(), int32(len(t.Machine().Events()) - 1), int32(t.Machine().Ops())})
 }
 
 // order notes that d is waited for with what t holds.
@@ -151,6 +167,12 @@ func (t *Task) released(d *lockDep) bool {
 // touch is a wait for a map: it is taken and given up.
 func (t *Task) touch(d *lockDep) { t.order(d, mayWait) }
 
+// waits is a touch that others may depend on.
+func (t *Task) waits(d *lockDep) {
+	t.touch(d)
+	t.note(Note{Kind: NoteWait, Name: d.name, class: d.class})
+}
+
 func (t *Task) locksHeld() string {
 	var names []string
 	for _, h := range t.held {
@@ -173,17 +195,18 @@ func (t *Task) use() use {
 }
 
 // link makes an edge from c to the end of e.
-func (c *LockClass) link(e *edge) {
+func (ld *Lockdep) link(c *LockClass, e *edge) {
 	for len(c.known) <= e.to.id>>6 {
 		c.known = append(c.known, 0)
 	}
 	c.known[e.to.id>>6] |= 1 << (e.to.id & 63)
 	c.next = append(c.next, e)
+	ld.graph += c.hash * (e.to.hash | 1)
 }
 
 func (t *Task) addEdge(h *heldLock, to *LockClass) {
 	e := &edge{from: h.class, to: to, held: h.place, use: t.use()}
-	h.class.link(e)
+	t.K.Lockdep.link(h.class, e)
 	if way := t.K.Lockdep.way(to, func(c *LockClass) bool { return c == h.class }); way != nil {
 		t.circular(h, append([]*edge{e}, way...))
 	}
@@ -234,16 +257,23 @@ func names(way []*edge) string {
 // chain tells where each edge comes from.
 func chain(way []*edge) (out []string) {
 	for _, e := range way {
-		line := fmt.Sprintf("%s -> %s: %s, held since %s", e.from.name, e.to.name, e.place, e.held)
-		if e.documented {
-			line = fmt.Sprintf("%s -> %s: the documented order", e.from.name, e.to.name)
-		}
-		out = append(out, line)
+		out = append(out, e.String())
 		if len(e.calls) > 0 {
 			out = append(out, "  Call trace: "+strings.Join(e.calls, " <- "))
 		}
 	}
 	return out
+}
+
+// String tells where an edge comes from.
+func (e *edge) String() string {
+	switch {
+	case e.event:
+		return fmt.Sprintf("%s -> %s: %s, on the way to the signal of %s", e.from.name, e.to.name, e.place, e.from.name)
+	case e.documented:
+		return fmt.Sprintf("%s -> %s: the documented order", e.from.name, e.to.name)
+	}
+	return fmt.Sprintf("%s -> %s: %s, held since %s", e.from.name, e.to.name, e.place, e.held)
 }
 
 func (t *Task) recursive(h *heldLock, d *lockDep) {
@@ -263,7 +293,7 @@ func (t *Task) documented(order ...*LockClass) {
 			continue
 		}
 		e := &edge{from: c, to: to, documented: true}
-		c.link(e)
+		t.K.Lockdep.link(c, e)
 		if way := t.K.Lockdep.way(to, func(d *LockClass) bool { return d == c }); way != nil {
 			t.Flag(LockOrder, chain(append([]*edge{e}, way...)), "the documented order %s -> %s contradicts what is known", c.name, to.name)
 		}

@@ -19,6 +19,7 @@ type Mutex struct {
 	mem   *Mem
 	owner *Task
 	dep   lockDep
+	as    *LockClass // that it was taken as: the class of dep, or a subclass
 	last  lastUnlock
 
 	taken    int // how often
@@ -122,12 +123,15 @@ func (mu *Mutex) leave(t *Task, got bool) {
 	mu.waiters = slices.Delete(mu.waiters, i, i+1)
 }
 
-func (mu *Mutex) take(t *Task, how acquiring) {
+func (mu *Mutex) take(t *Task, how acquiring) { mu.takeAs(t, &mu.dep, how) }
+
+func (mu *Mutex) takeAs(t *Task, dep *lockDep, how acquiring) {
 	mu.last.taken(&mu.obj, how)
 	mu.owner = t
 	t.Acquire(&mu.obj)
 	mu.taken++
-	t.holds(&mu.dep)
+	mu.as = dep.class
+	t.tookSleeping(dep, how)
 }
 
 // Trylock is mutex_trylock: true if the mutex was taken.
@@ -155,7 +159,7 @@ func (mu *Mutex) Unlock(t *Task) {
 	mu.owner = nil
 	t.Release(&mu.obj)
 	mu.last.unlocked(t, &mu.obj, mu.mem)
-	t.released(&mu.dep)
+	t.released(&lockDep{mu.as, mu.dep.name})
 }
 
 // Held tells whether t holds the mutex: lockdep_is_held.

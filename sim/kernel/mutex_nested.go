@@ -1,18 +1,29 @@
 package kernel
 
-import "dmasim/sim"
+import (
+	"strconv"
 
-// LockNested is mutex_lock_nested with a subclass: another mutex of its class may be held,
-// and lockdep takes the caller's word that there is an order among them.
-func (mu *Mutex) LockNested(t *Task) {
+	"dmasim/sim"
+)
+
+// LockNested is mutex_lock_nested with a subclass, from 1: to lockdep the mutex is of a class of
+// its own this time. So another mutex of its class may be held, and there is an order among
+// the two that others must keep.
+func (mu *Mutex) LockNested(t *Task, subclass int) {
 	t.MightSleep("mutex_lock_nested", mu.obj.Name)
 	if mu.owner == t {
 		t.Fail(sim.Deadlock, "%s locks %s, which it holds already", t.Task, mu.obj.Name)
 	}
-	t.order(&mu.dep, nesting)
+	dep := mu.dep.subclass(t, subclass)
+	t.order(&dep, mayWait)
 	mu.waiters = append(mu.waiters, mutexWaiter{t.Task, mu.taken})
 	t.Step(sim.Op{Verb: "mutex_lock_nested", Obj: &mu.obj, Guard: mu})
 	t.Check(mu.mem)
 	mu.leave(t, true)
-	mu.take(t, mayWait)
+	mu.takeAs(t, &dep, mayWait)
+}
+
+// subclass is the lock as one of a subclass of its class.
+func (d *lockDep) subclass(t *Task, n int) lockDep {
+	return lockDep{t.K.class(d.class.name + "/" + strconv.Itoa(n)), d.name}
 }

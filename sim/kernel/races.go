@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -194,8 +195,9 @@ func (a *plainAccesses) race(t *Task, other *plainAccess, how accessKind) {
 	a.told = true
 	var now plainAccess
 	a.note(t, &now, how)
-	t.Flag(DataRace, append(now.tell(a.name), other.tell(a.name)...), "BUG: KCSAN: data-race in %s / %s: %s %s, and %s it",
-		other.at.Task().Name, t.Name, accessNames[other.how], a.name, accessNames[how])
+	name := cmp.Or(a.name, "a field")
+	t.Flag(DataRace, append(now.tell(name), other.tell(name)...), "BUG: KCSAN: data-race in %s / %s: %s %s, and %s it",
+		other.at.Task().Name, t.Name, accessNames[other.how], name, accessNames[how])
 }
 
 // tell describes an access as KCSAN does.

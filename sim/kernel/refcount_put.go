@@ -33,6 +33,7 @@ func (r *Refcount) sub(t *Task, call string, n int32) bool {
 		return false
 	}
 	t.Acquire(&r.obj)
+	t.last(&r.obj)
 	return true
 }
 
@@ -46,6 +47,7 @@ func (r *Refcount) DecIfOne(t *Task) bool {
 	}
 	r.n = 0
 	t.Release(&r.obj)
+	t.last(&r.obj)
 	return true
 }
 

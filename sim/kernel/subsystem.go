@@ -28,3 +28,6 @@ func (t *Task) OwnStatic(o *sim.Object, typ, name string) {
 	h.Write([]byte(typ + " " + name))
 	t.OwnPart(o, &t.K.injection, uint64(h.Sum32()), typ, name)
 }
+
+// FindSubsystem is what Subsystem made under the key, nil if it was never asked for.
+func (k *Kernel) FindSubsystem(key any) any { return k.subsystems[key] }

@@ -49,6 +49,7 @@ type Task struct {
 func (t *Task) Go(name string, fn func(*Task)) *Task {
 	n := t.fork(InTask)
 	n.Task = t.Task.Go(name, n.body(fn))
+	t.creates(n.Task, "task")
 	t.Own(&n.twork, "task_work", name+".task_works")
 	n.target = true
 	return n
@@ -73,12 +74,13 @@ func (t *Task) Kthread(name string, op sim.Op, fn func(*Task)) *Task {
 // Device creates a task that is no code of the kernel at all, but hardware at work,
 // and so bound by no context.
 func (t *Task) Device(name string, op sim.Op, fn func(*Task)) {
-	t.spawn(InTask, name, op, fn)
+	t.K.isA(t.spawn(InTask, name, op, fn).Task, "device")
 }
 
 func (t *Task) spawn(c Ctx, name string, op sim.Op, fn func(*Task)) *Task {
 	n := t.fork(c)
 	n.Task = t.Task.Spawn(name, op, n.body(fn))
+	t.creates(n.Task, sorts[c])
 	return n
 }
 
@@ -127,6 +129,9 @@ func (t *Task) Step(op sim.Op) {
 		t.Plug.Schedule(t)
 	}
 	t.Task.Step(op)
+	if op.Guard != nil && len(t.held) > 0 {
+		t.waitedHolding(&op)
+	}
 	if t.leaving.obj != nil {
 		t.left()
 	}

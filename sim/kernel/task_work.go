@@ -134,6 +134,9 @@ func (t *Task) runTaskWork() {
 	t.Acquire(&t.twork)
 	batch := t.works
 	t.works = nil
+	if len(batch) > 0 {
+		t.note(Note{Kind: NoteTaskWork, Name: t.Name})
+	}
 	for i := len(batch) - 1; i >= 0; i-- {
 		batch[i].queued = false
 		batch[i].Func(t)

@@ -178,6 +178,7 @@ func (it *item) run(t *Task, w *Work) {
 		t.Name = "kworker/R-" + wq.name
 	}
 	wqMap, map_ := wq.completion(t), st.completion(t)
+	t.note(Note{Kind: NoteWork, Name: st.name, On: wq})
 	t.acquired(wqMap, mayWait)
 	t.acquired(map_, mayWait)
 	fn(t)

@@ -101,7 +101,7 @@ func (w *Work) idle(t *Task, verb string, enable bool) {
 	}
 	op := sim.Op{Verb: verb, Obj: &st.obj, Class: sim.Read}
 	if it != nil {
-		t.touch(st.completion(t))
+		t.waits(st.completion(t))
 		op.Guard = finished{it}
 	} else if !enable {
 		return

@@ -70,9 +70,9 @@ func (w *Work) flush(t *Task, verb string) bool {
 // order tells lockdep that t waits for the work. Where an item can keep another one of its
 // queue from running, that is a wait for any item of the queue.
 func (st *workState) order(t *Task, wq *Workqueue) {
-	t.touch(st.completion(t))
+	t.waits(st.completion(t))
 	if wq.maxActive == 1 || wq.flags&WQ_MEM_RECLAIM != 0 {
-		t.touch(wq.completion(t))
+		t.waits(wq.completion(t))
 	}
 }
 
@@ -97,7 +97,7 @@ func (wq *Workqueue) Flush(t *Task) {
 	if wq.flags&wqSystem != 0 {
 		t.Warn("flush_workqueue(%s): a system-wide queue must not be flushed (%s)", wq.name, t.Task)
 	}
-	t.touch(wq.completion(t))
+	t.waits(wq.completion(t))
 	t.Step(sim.Op{Verb: "flush_workqueue", Obj: &wq.obj, Class: sim.Read})
 	t.Acquire(&wq.obj)
 	before := finished(slices.Clone(wq.items))

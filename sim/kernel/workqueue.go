@@ -147,6 +147,12 @@ func (k *Kernel) systemWorkqueues(t *Task) {
 	k.SystemWq, k.SystemUnboundWq, k.SystemPercpuWq, k.SystemDflWq = &all[0], &all[1], &all[2], &all[3]
 }
 
+// Name is the queue's.
+func (wq *Workqueue) Name() string { return wq.name }
+
+// Rescuer tells whether items of the queue run though no worker can be created.
+func (wq *Workqueue) Rescuer() bool { return wq.flags&(WQ_MEM_RECLAIM|WQ_BH) != 0 }
+
 // Occupy has n slots of the queue taken by items of others, which do not end, on each CPU
 // if they are counted by CPU; a negative n gives slots back. It is part of the operation
 // that was granted last.

@@ -34,7 +34,7 @@ func (wq *Workqueue) Destroy(t *Task) {
 
 func (wq *Workqueue) drain(t *Task, verb string) {
 	wq.drainers++
-	t.touch(wq.completion(t))
+	t.waits(wq.completion(t))
 	if len(wq.items) > 0 {
 		wq.mayFlush(t, "all of it")
 	}

@@ -206,7 +206,7 @@ func (w *WWMutex) take(t *Task, ctx *AcquireCtx, call string, how acquiring) {
 	w.last.taken(&w.obj, how)
 	w.owner, w.ctx = t, ctx
 	t.Acquire(&w.obj)
-	t.holds(&w.dep)
+	t.tookSleeping(&w.dep, how)
 	if ctx == nil {
 		return
 	}

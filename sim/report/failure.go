@@ -8,6 +8,7 @@ type Failure struct {
 	Message     string   `json:"message"`
 	Detail      []string `json:"detail,omitempty"`
 	Replay      string   `json:"replay"`
+	Others      []string `json:"others,omitempty"`
 	Preemptions int      `json:"preemptions"`
 	Tasks       []Task   `json:"tasks"`
 	Trace       []Event  `json:"trace"`
@@ -39,7 +40,7 @@ func NewFailure(in Input) *Failure {
 		return nil
 	}
 	out := &Failure{
-		Kind: f.Kind, Message: f.Message, Detail: f.Detail, Replay: in.Replay,
+		Kind: f.Kind, Message: f.Message, Detail: f.Detail, Replay: in.Replay, Others: in.Others,
 		Preemptions: in.Found.Schedule.Preemptions(),
 		Tasks:       []Task{}, Trace: []Event{},
 	}

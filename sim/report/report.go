@@ -31,6 +31,8 @@ type Input struct {
 	// Command is the command that repeats the run, without its argument; Replay
 	// is the argument.
 	Command, Replay string
+	// Others are the arguments for further runs that the failure follows from.
+	Others []string
 }
 
 // Text writes the report of one run. Its error is that of w.
@@ -74,7 +76,11 @@ func text(in Input) []string {
 	for _, n := range in.Notes {
 		lines = append(lines, hang("", "  ", n, 4)...)
 	}
-	return append(lines, command(in)...)
+	lines = append(lines, command(in)...)
+	for _, o := range in.Others {
+		lines = append(lines, command(Input{Command: in.Command, Replay: o})...)
+	}
+	return lines
 }
 
 // heading is the line that names the case, and the one that says what happened.

@@ -101,7 +101,7 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 		return g, kernel.OK
 	}
 	g := &generation{}
-	if err := t.Alloc(kernel.GFP_KERNEL, &g.Mem, token.MapSite); err != kernel.OK {
+	if err := g.Alloc(t); err != kernel.OK {
 		return nil, err
 	}
 	g.Gen = tok.gens.Get(t) + 1
@@ -119,7 +119,7 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 		t.Free(&g.Mem)
 		return nil, err
 	}
-	t.Stressf("make", "dma_map(): %v = pages %s", g, g.Sgt)
+	t.Stressf("make", "dma_map(): %v = pages %s", g, g.Sgt.Get(t))
 	// R8: an importer waits for the KERNEL fences before it uses a new mapping. The map
 	// itself may have moved the buffer, so it waits afterwards.
 	resv.Wait(t, dmabufsim.UsageKernel)

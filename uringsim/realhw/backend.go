@@ -32,6 +32,7 @@ type Backend struct {
 	note string
 
 	mu    sync.Mutex
+	freed *sync.Cond // a session was put back
 	idle  []*session
 	busy  int
 	moved Moved
@@ -42,6 +43,7 @@ type Backend struct {
 // nothing is left behind then.
 func Open(o Options) (*Backend, error) {
 	b := &Backend{opt: o}
+	b.freed = sync.NewCond(&b.mu)
 	s, err := newSession(o)
 	if err != nil {
 		return nil, fmt.Errorf("the real path cannot be used: %w", err)
@@ -64,10 +66,17 @@ func (b *Backend) Program(body func(*sim.Task)) func(*sim.Task) {
 	}
 }
 
-// take is a session for a run, nil if there is none any more.
+// sessions is how many there are at most; a drive has no more places for their stores.
+const sessions = 8
+
+// take is a session for a run, which may have to wait for another one's; nil if there is none
+// any more.
 func (b *Backend) take() *session {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for b.err == nil && len(b.idle) == 0 && b.busy == sessions {
+		b.freed.Wait()
+	}
 	if b.err != nil {
 		return nil
 	}
@@ -91,6 +100,7 @@ func (b *Backend) put(s *session) {
 	s.tidy()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.freed.Broadcast()
 	b.busy--
 	b.moved.add(s.moved)
 	b.moved.Runs++

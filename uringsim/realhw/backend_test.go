@@ -46,6 +46,21 @@ func TestNothingIsLeft(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// More machines than there may be sessions take turns.
+func TestMachinesTakeTurns(t *testing.T) {
+	b := needReal(t, false)
+	r := explore.Run(t.Context(), b.Program(func(st *sim.Task) {
+		w := newBoard(st, 1)
+		st.Go("reader", func(t *sim.Task) { w.read(t, 0, 4096) })
+		st.Go("looker", func(t *sim.Task) { hw.Load(t, w.pages, 0, 4096) })
+		st.Explore()
+	}), explore.NewRandom(1), explore.Options{Executions: 300, Workers: 3 * sessions})
+	require.Nil(t, r.Found)
+	require.NoError(t, b.Err())
+	require.LessOrEqual(t, len(b.idle), sessions)
+	require.Zero(t, b.busy)
+}
+
 // openFds counts the open descriptors of the process.
 func openFds(t testing.TB) int {
 	t.Helper()

@@ -24,14 +24,26 @@ type partition struct {
 // Partitions of stores have numbers that tables on drives do not use.
 const firstPartition, lastPartition = 101, 108
 
-// newPartition adds one of size bytes to a drive, which nobody may have mounted. It is not
-// written anywhere. What such a partition of another process left behind is removed.
-func newPartition(drive string, size int64) (*partition, error) {
+// newPartition adds one of size bytes to a drive, which nobody may have mounted, and opens it.
+// It is not written anywhere. What such a partition of another process left behind is removed.
+func newPartition(drive string, size int64) (*partition, *os.File, error) {
 	whole, err := openDrive(drive)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer unix.Close(whole)
+	p, err := addPartition(whole, drive, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(p.path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("the store: %w", err), blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0))
+	}
+	return p, f, nil
+}
+
+func addPartition(whole int, drive string, size int64) (*partition, error) {
 	room, err := unix.Seek(whole, 0, unix.SEEK_END)
 	if err != nil {
 		return nil, explain(err, "the size of the drive %s", drive)
@@ -56,17 +68,32 @@ func newPartition(drive string, size int64) (*partition, error) {
 	return nil, explain(unix.EBUSY, "adding a partition of %d bytes to %s, which is in use or has a partition table", size, drive)
 }
 
-// openDrive opens a whole drive, not for writing: it only answers questions.
+// openDrive opens a whole drive that nobody has mounted, not for writing: it only answers
+// questions. Until it is closed again others who ask in this way wait.
 func openDrive(drive string) (int, error) {
-	fd, err := unix.Open(drive, unix.O_RDONLY|unix.O_EXCL|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(drive, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, explain(err, "opening the drive %s", drive)
 	}
+	refuse := func(err error) (int, error) {
+		unix.Close(fd)
+		return -1, err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
-		unix.Close(fd)
-		return -1, errors.Join(err, fmt.Errorf("%s is no block device", drive))
+		return refuse(errors.Join(err, fmt.Errorf("%s is no block device", drive)))
 	}
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Flock(fd, unix.LOCK_EX)
+	}
+	if err != nil {
+		return refuse(explain(err, "locking the drive %s", drive))
+	}
+	alone, err := unix.Open(drive, unix.O_RDONLY|unix.O_EXCL|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return refuse(explain(err, "having the drive %s alone", drive))
+	}
+	unix.Close(alone)
 	return fd, nil
 }
 
@@ -77,23 +104,25 @@ func partitionPath(drive string, n int) string {
 	return fmt.Sprintf("%s%d", drive, n)
 }
 
-// remove removes the partition, which has to be closed.
-func (p *partition) remove() error {
+// remove closes the partition, by a function, and removes it. The drive is locked over both:
+// who finds one that nobody has open takes it for left behind.
+func (p *partition) remove(closed func() error) error {
 	whole, err := openDrive(p.drive)
 	if err != nil {
-		return err
+		return errors.Join(err, closed())
 	}
 	defer unix.Close(whole)
-	// A ring that was closed lets go of its files a little later.
-	for began := time.Now(); ; time.Sleep(time.Millisecond) {
-		if err = blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0); err != unix.EBUSY || time.Since(began) > time.Second {
-			break
-		}
+	err = closed()
+	// What was in flight on a ring that is closed may hold the file a moment longer.
+	busy := blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0)
+	for end := time.Now().Add(patience); busy == unix.EBUSY && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		busy = blkpg(whole, unix.BLKPG_DEL_PARTITION, p.number, 0, 0)
 	}
-	if err != nil {
-		return explain(err, "removing partition %d of %s", p.number, p.drive)
+	if busy != nil {
+		busy = explain(busy, "removing partition %d of %s", p.number, p.drive)
 	}
-	return nil
+	return errors.Join(err, busy)
 }
 
 // blkpg is the ioctl BLKPG.
@@ -109,17 +138,14 @@ func blkpg(fd, op, number int, start, length int64) error {
 // NewDriveStore makes a store of a part of a drive, a block device that this process may
 // write anywhere.
 func NewDriveStore(drive string, contents []byte) (*Store, error) {
-	p, err := newPartition(drive, int64(len(contents)))
+	p, f, err := newPartition(drive, int64(len(contents)))
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{fd: -1, readOnly: -1, buffered: -1, size: int64(len(contents)), Block: 512, Mem: 512, partition: p}
-	f, err := os.OpenFile(p.path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the store: %w", err), s.Close())
-	}
 	defer f.Close()
+	s := &Store{fd: -1, readOnly: -1, buffered: -1, size: int64(len(contents)), Block: 512, Mem: 512, partition: p}
 	if err := s.open(f, contents); err != nil {
+		f.Close()
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

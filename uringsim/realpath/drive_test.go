@@ -44,8 +44,9 @@ func TestDrive(t *testing.T) {
 		t.Skip("DMASIM_DRIVE names no drive that may be overwritten")
 	}
 	before := openFds(t)
-	left, err := newPartition(drive, 4096)
+	left, f, err := newPartition(drive, 4096)
 	require.NoError(t, err)
+	require.NoError(t, f.Close())
 	var stores []*Store
 	for i := range 3 {
 		s, err := NewDriveStore(drive, workload.Filled(byte(i), int64(i+1)<<12))
@@ -66,7 +67,27 @@ func TestDrive(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.NoFileExists(t, path)
 	}
+	// Several at once, each of which has to wait for its turn.
+	errs := make(chan error)
+	for range 6 {
+		go func() {
+			for range 10 {
+				s, err := NewDriveStore(drive, make([]byte, 4096))
+				if err == nil {
+					err = s.Close()
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 6 {
+		require.NoError(t, <-errs)
+	}
 	require.Equal(t, before, openFds(t))
-	_, err = newPartition(drive, 1<<40)
+	_, _, err = newPartition(drive, 1<<40)
 	require.ErrorContains(t, err, "is too small for")
 }

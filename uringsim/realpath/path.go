@@ -39,13 +39,15 @@ type Path struct {
 	Store   *Store
 	Buffers []*udmabuf.Buffer
 	device  *udmabuf.Device
+	// dmabufs are the buffers that are registered as such.
+	dmabufs map[int]bool
 	notes   []string
 }
 
 // Open makes a path. An error is a sentence that says what is missing; for io_uring
 // errors.Is finds ENOSYS or EPERM.
 func Open(o Options) (*Path, error) {
-	p := &Path{}
+	p := &Path{dmabufs: map[int]bool{}}
 	if err := p.open(o); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -99,6 +101,7 @@ func (p *Path) RegisterAll() error {
 	for i := range bufs {
 		bufs[i] = p.Vec(i)
 	}
+	clear(p.dmabufs)
 	return p.Ring.RegisterBuffers(bufs)
 }
 
@@ -109,7 +112,7 @@ func (p *Path) Transfer(buf, at, n int, off int64, write bool) error {
 	if write {
 		entry, name = realring.WriteFixed, "WRITE_FIXED"
 	}
-	e := entry(p.Store.fd, p.Buffers[buf].IO.Addr()+uint64(at), uint32(n), uint64(off), uint16(buf), 0)
+	e := entry(p.Store.fd, p.base(buf)+uint64(at), uint32(n), uint64(off), uint16(buf), 0)
 	if err := p.Ring.Prepare(e); err != nil {
 		return err
 	}

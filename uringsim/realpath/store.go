@@ -169,18 +169,21 @@ func (s *Store) Bytes() ([]byte, error) {
 	return out, nil
 }
 
-// Close ends the store; there is nothing to remove.
+// Close ends the store; there is nothing to remove but a partition.
 func (s *Store) Close() error {
-	var errs []error
-	for _, fd := range []*int{&s.fd, &s.readOnly, &s.buffered} {
-		if *fd >= 0 {
-			errs = append(errs, unix.Close(*fd))
-			*fd = -1
+	closed := func() error {
+		var errs []error
+		for _, fd := range []*int{&s.fd, &s.readOnly, &s.buffered} {
+			if *fd >= 0 {
+				errs = append(errs, unix.Close(*fd))
+				*fd = -1
+			}
 		}
+		return errors.Join(errs...)
 	}
-	if s.partition != nil {
-		errs = append(errs, s.partition.remove())
+	if p := s.partition; p != nil {
 		s.partition = nil
+		return p.remove(closed)
 	}
-	return errors.Join(errs...)
+	return closed()
 }

@@ -48,7 +48,7 @@ func (r *Ring) TakesDmaBufs() (bool, error) {
 	if err := r.RegisterBuffers(make([]uapi.Iovec, 1)); err != nil {
 		return false, err
 	}
-	u := &uapi.IoUringRsrcUpdate2{Resv: 1, Nr: 1} // of an entry at address 0
+	u := &uapi.IoUringRsrcUpdate2{Resv: uapi.IORING_RSRC_F_EXTENDED_UPDATE, Nr: 1} // of an entry at address 0
 	_, errno := r.register(uapi.IORING_REGISTER_BUFFERS_UPDATE, unsafe.Pointer(u), int(unsafe.Sizeof(*u)))
 	return errno == unix.EFAULT, r.UnregisterBuffers()
 }

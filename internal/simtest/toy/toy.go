@@ -58,4 +58,4 @@ func (w *World[T]) DMA(k *kernel.Task, addr hw.BusAddr) {
 }
 
 // First is the address of the first page of a map.
-func First(m *token.Map) hw.BusAddr { return m.Private.([]hw.BusAddr)[0] }
+func First(m *token.Map) hw.BusAddr { return m.Private.Peek().([]hw.BusAddr)[0] }

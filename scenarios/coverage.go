@@ -1,0 +1,152 @@
+package scenarios
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"dmasim/sim"
+	"dmasim/sim/explore"
+)
+
+// StepCoverage is which steps of the specification the runs of scenarios came to, and in which
+// order steps of different tasks met at an object.
+type StepCoverage struct {
+	// Runs is how many there were.
+	Runs int
+	// Steps counts the runs that came to a step, and First names the first scenario that did.
+	Steps map[string]int
+	First map[string]string
+	// Pairs are the steps of two tasks that used the same object in conflict, one directly
+	// after the other, by the names of both in alphabetical order.
+	Pairs map[[2]string]*Pair
+}
+
+// Pair says in how many runs two steps met at an object, in which order.
+type Pair struct {
+	// Object is the kind of object that they met at first.
+	Object string
+	// Forth is as often as the first of them, by name, came first, Back as often as the
+	// second. If both have one name, only Forth counts.
+	Forth, Back int
+}
+
+// CoverSteps explores scenarios on a design, up to the quick promise and going on after
+// failures, and looks which steps the runs come to.
+func CoverSteps(ctx context.Context, all []*Scenario, d *Design) (*StepCoverage, error) {
+	c := &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
+	m := sim.NewMachine()
+	defer m.Close()
+	m.Trace(true)
+	for _, s := range all {
+		x, err := NewCase(s, d, 0)
+		if err != nil {
+			return nil, err
+		}
+		program, strategy := x.Program(), explore.NewDeepen(s.Quick)
+		for more := true; more && ctx.Err() == nil; {
+			r := m.Run(strategy, program)
+			if !r.Abandoned {
+				c.add(m, s.Name)
+			}
+			more = strategy.Done(r)
+		}
+	}
+	return c, ctx.Err()
+}
+
+// add notes what the last run of a machine did.
+func (c *StepCoverage) add(m *sim.Machine, scenario string) {
+	c.Runs++
+	marks := m.Marks()
+	seen := map[string]bool{}
+	for _, k := range marks {
+		if !seen[k.Label] {
+			seen[k.Label] = true
+			if c.Steps[k.Label]++; c.First[k.Label] == "" {
+				c.First[k.Label] = scenario
+			}
+		}
+	}
+	type use struct {
+		task  *sim.Task
+		step  string
+		class sim.Class
+	}
+	last := map[*sim.Object]use{}
+	step := map[*sim.Task]string{}
+	from, to := m.Explored()
+	next := 0
+	met := map[[3]string]bool{}
+	events := m.Events()
+	for i := range to {
+		for ; next < len(marks) && marks[next].Events <= i; next++ {
+			step[marks[next].Task] = marks[next].Label
+		}
+		e := &events[i]
+		touch := func(o *sim.Object, class sim.Class) {
+			now := use{e.Task, step[e.Task], class}
+			was, ok := last[o]
+			last[o] = now
+			if !ok || i < from || was.task == now.task || was.step == "" || now.step == "" || !was.class.Conflicts(now.class) {
+				return
+			}
+			a, b, way := was.step, now.step, "forth"
+			if a > b {
+				a, b, way = b, a, "back"
+			}
+			if id := [3]string{a, b, way}; met[id] {
+				return
+			} else {
+				met[id] = true
+			}
+			p := c.Pairs[[2]string{a, b}]
+			if p == nil {
+				p = &Pair{Object: o.Type}
+				c.Pairs[[2]string{a, b}] = p
+			}
+			if way == "forth" {
+				p.Forth++
+			} else {
+				p.Back++
+			}
+		}
+		if e.Obj != nil {
+			touch(e.Obj, e.Class)
+		}
+		for _, x := range m.Extra(e) {
+			touch(x.Obj, x.Class)
+		}
+	}
+}
+
+// Specified tells whether a label is a step of the specification, or a branch of one.
+func Specified(label string) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Name == label })
+}
+
+// Missing lists the steps that no run came to and that are not known to be unreachable.
+func (c *StepCoverage) Missing() (out []string) {
+	for _, s := range steps {
+		if c.Steps[s.Name] == 0 && s.Unreachable == "" {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// OneWay lists the pairs of steps that met in one order only, sorted.
+func (c *StepCoverage) OneWay() (out [][2]string) {
+	for pair, p := range c.Pairs {
+		if pair[0] != pair[1] && (p.Forth == 0) != (p.Back == 0) {
+			if p.Forth == 0 {
+				pair[0], pair[1] = pair[1], pair[0]
+			}
+			out = append(out, pair)
+		}
+	}
+	slices.SortFunc(out, func(a, b [2]string) int {
+		return strings.Compare(a[0]+"\x00"+a[1], b[0]+"\x00"+b[1])
+	})
+	return out
+}

@@ -1,0 +1,46 @@
+package scenarios
+
+import (
+	"dmasim/iter"
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
+	"dmasim/uringsim"
+)
+
+var wrongTransfers = &Scenario{
+	Name: "wrong-transfers",
+	Story: "A task reads into a registered dma-buf in every wrong way: with a slot that is empty, beyond the end of the buffer, nothing at all, " +
+		"and from another file than that of the registration. Every read must fail with its own error. Then it reads across the end of " +
+		"the drive, which is short. An exporter moves the buffer meanwhile.",
+	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{})
+			w.do(t, transfer{n: page}) // makes the mapping
+			r := w.rings[0]
+			other := w.queue.Open(iter.O_DIRECT)
+			t.Go("io_uring", func(t *kernel.Task) {
+				read := func(want int64, change func(e *uringsim.SQE)) {
+					e := uringsim.SQE{Opcode: uringsim.IORING_OP_READ_FIXED, File: w.file, Len: hw.PageSize}
+					change(&e)
+					r.Submit(t, e)
+					if got := r.WaitCQE(t).Res; got != want {
+						t.Fail(iter.WrongErrno, "a read completed with %s, not with %s", result(got), result(want))
+					}
+				}
+				fault := iter.Neg(kernel.EFAULT)
+				read(fault, func(e *uringsim.SQE) { e.BufIndex = 1 })
+				read(fault, func(e *uringsim.SQE) { e.Addr = 2*hw.PageSize - 512 })
+				read(fault, func(e *uringsim.SQE) { e.Len = 0 })
+				read(iter.Neg(kernel.EBADF), func(e *uringsim.SQE) { e.File = other })
+				w.short(t, transfer{n: 2, lba: driveSize/sector - 1}, 1)
+			})
+			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

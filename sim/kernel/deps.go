@@ -1,0 +1,140 @@
+package kernel
+
+import (
+	"fmt"
+
+	"dmasim/sim"
+)
+
+// Deps keeps what tasks did that can make others wait: what a rule about waiting asks of
+// whatever led to a signal. A note belongs to the event that its task was granted last.
+type Deps struct {
+	// Off turns the keeping off, and with it all that is found by it.
+	Off bool
+
+	notes []Note
+	// births has for each task, by its index, how many notes there were when it was created,
+	// and 1.
+	births []int32
+	cone   coneScratch
+}
+
+// NoteKind is what a note says.
+type NoteKind uint8
+
+const (
+	NoteAlloc    NoteKind = iota // an allocation that may enter reclaim
+	NoteLock                     // a lock was taken that had to be waited for if need be
+	NoteWait                     // something was waited for that lockdep has a map of
+	NoteWork                     // a work item began
+	NoteTaskWork                 // task work of a task began
+	NoteUser                     // the task came from user space
+	NoteSubmit                   // a request for I/O was submitted
+	NoteLast                     // a last reference was dropped
+	NoteRequest                  // a request for I/O ended
+)
+
+// Note is one of these, and where it was made.
+type Note struct {
+	Kind NoteKind
+	GFP  GFP        // of an allocation
+	On   *Workqueue // that a work item ran from
+	// Name is the call site of an allocation, the lock, the work, the object.
+	Name string
+	Task *sim.Task
+	// Step is the number of the explored operation, Op that of all, and Event that of the
+	// event.
+	Step, Op, Event int32
+	// Calls is the chain of calls if anybody reads the trace.
+	Calls []string
+
+	class *LockClass
+	obj   *sim.Object
+}
+
+// Place is where the note was made.
+func (n *Note) Place() sim.Place { return sim.Place{Task: n.Task, Step: int(n.Step)} }
+
+// Class is the lock class of a lock, "" of anything else.
+func (n *Note) Class() string {
+	if n.class == nil {
+		return ""
+	}
+	return n.class.name
+}
+
+// note keeps a note of what t does now.
+func (t *Task) note(n Note) {
+	d := &t.K.Deps
+	if d.Off {
+		return
+	}
+	if d.notes == nil {
+		d.notes = make([]Note, 0, 32)
+	}
+	m := t.Machine()
+	n.Task, n.Step, n.Op, n.Event = t.Task, int32(m.Steps()), int32(m.Ops()), int32(len(m.Events())-1)
+	if t.Tracing() {
+		n.Calls = calls()
+	}
+	d.notes = append(d.notes, n)
+}
+
+// creates notes the creation of a task.
+func (t *Task) creates(n *sim.Task, sort string) {
+	d := &t.K.Deps
+	if d.Off {
+		return
+	}
+	for len(d.births) <= n.Index() {
+		d.births = append(d.births, 0)
+	}
+	d.births[n.Index()] = int32(len(d.notes)) + 1
+	t.K.isA(n, sort)
+}
+
+// FromUser notes that t has come from user space: whoever depends on what it does from here
+// on depends on what a program of a user does. It is part of the operation that was granted
+// last.
+func (t *Task) FromUser(call string) { t.note(Note{Kind: NoteUser, Name: call}) }
+
+// Submits notes that t submits new I/O.
+func (t *Task) Submits(what string) { t.note(Note{Kind: NoteSubmit, Name: what}) }
+
+// Ends notes that a request for I/O has ended, for a reader of the trace.
+func (t *Task) Ends(format string, args ...any) {
+	if t.Tracing() {
+		t.note(Note{Kind: NoteRequest, Name: fmt.Sprintf(format, args...)})
+	}
+}
+
+// last notes that the last reference was dropped of what o counts.
+func (t *Task) last(o *sim.Object) { t.note(Note{Kind: NoteLast, Name: o.Name, obj: o}) }
+
+// Point is a point of the run from which on it matters what was done.
+type Point struct {
+	Place sim.Place
+	event int
+	op    int32
+	notes int
+}
+
+// Notes lists what the task did between the marks.
+func (k *Kernel) Notes(t *sim.Task, from, to Point) (out []Note) {
+	notes := k.Deps.notes
+	for _, n := range notes[min(from.notes, len(notes)):min(to.notes, len(notes))] {
+		if n.Task == t {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Event is the number of the event that it came after.
+func (p Point) Event() int { return p.event }
+
+// Point is now.
+func (t *Task) Point() Point {
+	m := t.Machine()
+	return Point{t.Place(), len(m.Events()) - 1, int32(m.Ops()), len(t.K.Deps.notes)}
+}

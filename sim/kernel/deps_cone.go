@@ -1,0 +1,425 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dmasim/sim"
+)
+
+// Cone is what a point of the run depended on, back to another one: if any of it had not
+// come about, neither had the point. That is what the task did before, in its order, and of
+// others what they did before they created the task, ended a wait of it, or dropped their
+// references of what it dropped the last one of. The latter only from where they took
+// theirs.
+//
+// That a lock was waited for is no part of it, since its holder would have come later just
+// as well; nor is a grace period. An order of locks is the business of Lockdep.
+type Cone struct {
+	Notes  []Dep
+	m      *sim.Machine
+	births []int32
+	parts  []part
+	// careful leaves out what came before an earlier access to what was waited for: it may
+	// have been where that was taken.
+	careful bool
+	low     int32 // the operation that it goes back to
+	begun   int32 // the last operation of the set-up: what that created was there before
+}
+
+// Dep is something that was depended on.
+type Dep struct {
+	Note
+	part int32
+}
+
+// part is a stretch of a task that belongs to a cone: what it did before its operation at.
+type part struct {
+	task *sim.Task
+	at   int32
+	how  hop
+	by   int32 // the part that depended on this one, -1 for the point itself
+	from int32 // the event of that part that did, of a wait
+	// notes is how many notes there were where it ends, if that is known.
+	notes int32
+	// ref is what the task held a reference of, if it is in the cone for that reference only.
+	ref *sim.Object
+}
+
+// hop is how one part of a cone depends on another.
+type hop uint8
+
+const (
+	itself hop = iota
+	created
+	woke
+	put
+)
+
+// coneScratch is memory of cones that is used again.
+type coneScratch struct {
+	active [][]int32 // by task, the parts that it is in
+	used   []int32
+	wants  []want
+	marks  []mark
+	refs   []refWait
+}
+
+// mark is a part that begins at an event, or the creation of a task that is in the cone.
+type mark struct {
+	part  part
+	child *sim.Task
+}
+
+// want is a wait that did not have to wait, for something that was done before.
+type want struct {
+	obj  *sim.Object
+	by   int32
+	from int32
+}
+
+// refWait is a reference count whose last put is in the cone.
+type refWait struct {
+	obj  *sim.Object
+	by   int32
+	from int32
+}
+
+// noWait are the types of objects that are waited for and that no cone follows.
+func noWait(o *sim.Object, verb string) bool {
+	switch o.Type {
+	case "mutex", "spinlock", "ww_mutex", "rcu":
+		return true
+	case "fence":
+		return !strings.HasPrefix(verb, "dma_fence_wait") && !strings.HasPrefix(verb, "dma_fence_default_wait")
+	}
+	return false
+}
+
+// once are the types whose waits depend on what was done before them, too: what has
+// happened, stays so.
+func once(o *sim.Object) bool { return o.Type == "fence" || o.Type == "completion" }
+
+// supply are the types of what tasks wait for one of, and which somebody else has taken before
+// and gives back.
+func supply(o *sim.Object) bool { return o.Type == "tags" || o.Type == "mempool" }
+
+// named are the types whose operations say by name whether they take or drop a reference.
+// Of others each access may be one.
+func named(o *sim.Object) bool { return o.Type == "percpu_ref" || o.Type == "refcount" }
+
+func takes(verb string) bool {
+	return strings.HasPrefix(verb, "percpu_ref_get") || strings.HasPrefix(verb, "percpu_ref_tryget") || strings.HasPrefix(verb, "refcount_inc")
+}
+
+func drops(verb string) bool {
+	return strings.HasPrefix(verb, "percpu_ref_put") || strings.HasPrefix(verb, "percpu_ref_kill") ||
+		strings.HasPrefix(verb, "refcount_dec") || strings.HasPrefix(verb, "refcount_sub")
+}
+
+// DependsOn is what the present point of t depends on since the mark.
+func (t *Task) DependsOn(since Point) *Cone {
+	m := t.Machine()
+	return t.K.coneOf(m, t.Task, len(m.Events())-1, int32(m.Ops())+1, since)
+}
+
+// coneOf is what task did before its operation at depended on; event is its last up to there.
+func (k *Kernel) coneOf(m *sim.Machine, task *sim.Task, event int, at int32, since Point) *Cone {
+	c := &Cone{m: m, low: since.op}
+	return k.grow(c, part{task: task, at: at, by: -1}, event, since)
+}
+
+// grow makes the cone of a part.
+func (k *Kernel) grow(c *Cone, root part, event int, since Point) *Cone {
+	m := c.m
+	events := m.Events()
+	if m.Phase() != sim.PhaseSetup {
+		if from, _ := m.Explored(); from > 0 && from <= len(events) {
+			c.begun = events[from-1].Op
+		}
+	}
+	s := &k.Deps.cone
+	for _, t := range s.used {
+		s.active[t] = s.active[t][:0]
+	}
+	s.used, s.wants, s.marks, s.refs = s.used[:0], s.wants[:0], s.marks[:0], s.refs[:0]
+	for len(s.active) < len(m.Tasks()) {
+		s.active = append(s.active, nil)
+	}
+	notes := k.Deps.notes
+	n := len(notes)
+	c.births = k.Deps.births
+	c.enter(s, root)
+	for i := event; i >= since.event && i >= 0; i-- {
+		e := &events[i]
+		c.begin(s, e)
+		for ; n > since.notes && notes[n-1].Event >= int32(i); n-- {
+			if notes[n-1].Event == int32(i) {
+				c.take(s, notes, n-1)
+			}
+		}
+		c.follow(s, e, int32(i))
+	}
+	slices.Reverse(c.Notes)
+	return c
+}
+
+// take adds a note if it belongs to a part.
+func (c *Cone) take(s *coneScratch, notes []Note, n int) {
+	note := &notes[n]
+	active := s.active[note.Task.Index()]
+	for _, by := range active {
+		p := &c.parts[by]
+		if note.Op > p.at || note.Op == p.at && note.Kind != NoteLast && n >= int(p.notes) {
+			continue
+		}
+		c.Notes = append(c.Notes, Dep{*note, by})
+		if note.Kind == NoteLast {
+			// Whoever dropped the last one need not have been the one that did.
+			s.refs = append(s.refs, refWait{note.obj, by, note.Event})
+			for j, a := range active {
+				p := c.parts[a]
+				p.ref, p.at = note.obj, note.Op+1
+				c.parts = append(c.parts, p)
+				active[j] = int32(len(c.parts) - 1)
+			}
+		}
+		return
+	}
+}
+
+// begin lets the parts begin that do so after e and before what its task was granted next.
+func (c *Cone) begin(s *coneScratch, e *sim.Event) {
+	for j := 0; j < len(s.marks); {
+		m := s.marks[j]
+		if m.part.at < e.Op {
+			j++
+			continue
+		}
+		s.marks[j] = s.marks[len(s.marks)-1]
+		s.marks = s.marks[:len(s.marks)-1]
+		if m.child == nil {
+			c.enter(s, m.part)
+			continue
+		}
+		for _, n := range s.active[m.child.Index()] { // that need it still
+			p := part{task: m.child.Parent(), at: m.part.at, how: created, by: n, ref: c.parts[n].ref}
+			if i := m.child.Index(); i < len(c.births) {
+				p.notes = c.births[i] - 1
+			}
+			c.enter(s, p)
+		}
+	}
+}
+
+// follow goes on from an event to what it depends on.
+func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
+	ti := int32(e.Task.Index())
+	for j := 0; j < len(s.wants); j++ {
+		if w := s.wants[j]; w.obj == e.Obj && e.Class == sim.Write && !e.Blocking {
+			c.enter(s, part{task: e.Task, at: e.Op, how: woke, by: w.by, from: w.from})
+			s.wants = append(s.wants[:j], s.wants[j+1:]...)
+			j--
+		}
+	}
+	for _, r := range s.refs {
+		if r.obj == e.Obj && r.from != i && drops(e.Verb) {
+			c.enter(s, part{task: e.Task, at: e.Op, how: put, by: r.by, from: r.from, ref: r.obj})
+		}
+	}
+	if e.Obj != nil && e.Class != sim.Read && (takes(e.Verb) || !named(e.Obj)) {
+		// What held this reference only did not hold it before.
+		s.active[ti] = slices.DeleteFunc(s.active[ti], func(p int32) bool { return c.parts[p].ref == e.Obj && e.Op < c.parts[p].at })
+	}
+	if len(s.active[ti]) == 0 || e.Obj != nil && noWait(e.Obj, e.Verb) {
+		return
+	}
+	by := s.active[ti][0]
+	if c.parts[by].at < e.Op {
+		return
+	}
+	switch events := c.m.Events(); {
+	case e.Enabler >= 0 && e.Enabler < i:
+		if w := &events[e.Enabler]; w.Op >= c.low {
+			p := part{task: w.Task, at: w.Op, how: woke, by: by, from: i}
+			if e.Obj != nil && (c.careful && !once(e.Obj) || supply(e.Obj)) {
+				p.ref = e.Obj
+			}
+			s.marks = append(s.marks, mark{part: p})
+		}
+	case e.Joins != nil:
+		c.enter(s, part{task: e.Joins, at: e.Op, how: woke, by: by, from: i})
+	case e.Blocking && e.Obj != nil && once(e.Obj):
+		s.wants = append(s.wants, want{e.Obj, by, i})
+	}
+}
+
+// enter begins a part, and sees to it that what created its task begins in time.
+func (c *Cone) enter(s *coneScratch, p part) {
+	ti := int32(p.task.Index())
+	for _, a := range s.active[ti] {
+		if have := c.parts[a].ref; have == nil || have == p.ref {
+			return // in it already, and for at least as much
+		}
+	}
+	if p.ref == nil {
+		s.active[ti] = s.active[ti][:0]
+	}
+	c.parts = append(c.parts, p)
+	s.active[ti] = append(s.active[ti], int32(len(c.parts)-1))
+	s.used = append(s.used, ti)
+	if born := int32(p.task.BornOp()); born >= max(c.low, c.begun) && p.task.Parent() != nil && born < p.at {
+		s.marks = append(s.marks, mark{part: part{at: born}, child: p.task})
+	}
+}
+
+// Chain words how the point came to depend on d: from the point back to d.
+func (c *Cone) Chain(d *Dep) []string {
+	var out []string
+	for n := d.part; n >= 0; n = c.parts[n].by {
+		if l := c.tell(&c.parts[n]); l != "" {
+			out = append(out, l)
+		}
+	}
+	slices.Reverse(out)
+	return append(out, d.Tell())
+}
+
+// sorts are what tasks of a context are to a reader.
+var sorts = [...]string{InTask: "task", InWorker: "worker", InSoftirq: "softirq", InRCUCallback: "RCU callback", InHardirq: "interrupt"}
+
+// isA notes what a task is, for a reader.
+func (k *Kernel) isA(t *sim.Task, sort string) {
+	if !t.Tracing() {
+		return
+	}
+	if k.sorts == nil {
+		k.sorts = map[*sim.Task]string{}
+	}
+	k.sorts[t] = sort
+}
+
+// Sort is what the task is, of a traced run: "task", "worker", "interrupt", "device".
+func (k *Kernel) Sort(t *sim.Task) string { return k.sorts[t] }
+
+// Link is one way in which a point of the run depended on what a task did.
+type Link struct {
+	Task *sim.Task
+	// By is the index of the link that depended on this one, -1 for the point itself.
+	By int
+	// How words that, "" for the point itself.
+	How string
+	// Notes are what the task did there that others can be kept waiting by.
+	Notes []Note
+}
+
+// Links lists them, each after the one that depended on it. Stretches of one task that others
+// came upon more than once are one link.
+func (c *Cone) Links() []Link {
+	var out []Link
+	at := make([]int, len(c.parts))
+	for i := range c.parts {
+		p := &c.parts[i]
+		l := Link{Task: p.task, By: -1, How: c.tell(p)}
+		if p.by >= 0 {
+			l.By = at[p.by]
+		}
+		at[i] = slices.IndexFunc(out, func(o Link) bool { return o.Task == l.Task })
+		if at[i] < 0 {
+			at[i] = len(out)
+			out = append(out, l)
+		}
+	}
+	for _, d := range c.Notes {
+		l := &out[at[d.part]]
+		l.Notes = append(l.Notes, d.Note)
+	}
+	return out
+}
+
+// tell words how a part came into the cone.
+func (c *Cone) tell(p *part) string {
+	events := c.m.Events()
+	switch p.how {
+	case created:
+		child := c.parts[p.by].task
+		return fmt.Sprintf("%s was started by %s%s", child, p.task, c.doing(p))
+	case woke:
+		e := &events[p.from]
+		if e.Joins != nil {
+			return fmt.Sprintf("%s waited for the end of %s", e.Task, p.task)
+		}
+		return fmt.Sprintf("%s waited in %s for %s%s", e.Task, c.op(p.from), p.task, c.doing(p))
+	case put:
+		return fmt.Sprintf("%s also had to be put by %s%s", c.m.ObjectName(p.ref), p.task, c.doing(p))
+	}
+	return ""
+}
+
+// doing words what the task of a part did where the part ends.
+func (c *Cone) doing(p *part) string {
+	events := c.m.Events()
+	for i := len(events) - 1; i >= 0; i-- {
+		if e := &events[i]; e.Op <= p.at && e.Task == p.task {
+			return ", in " + c.op(int32(i)) + c.step(int32(i))
+		}
+	}
+	return ""
+}
+
+func (c *Cone) op(i int32) string {
+	e := &c.m.Events()[i]
+	if e.Obj == nil {
+		return e.Verb
+	}
+	return e.Verb + " " + c.m.ObjectName(e.Obj)
+}
+
+// step is the number of the operation, which only a traced run knows.
+func (c *Cone) step(i int32) string {
+	for _, r := range c.m.Rows() {
+		if r.Event == int(i) && r.Task == c.m.Events()[i].Task && r.Phase == sim.PhaseExplore {
+			return fmt.Sprintf(" at step %d", r.Step)
+		}
+	}
+	return ""
+}
+
+// Tell words what was done.
+func (n *Note) Tell() string {
+	what := ""
+	switch n.Kind {
+	case NoteAlloc:
+		what = fmt.Sprintf("allocation of %s with %s", n.Name, n.GFP)
+	case NoteLock:
+		what = "lock " + n.Name
+	case NoteWait:
+		what = "wait for " + n.Name
+	case NoteWork:
+		what = fmt.Sprintf("work %s ran from workqueue %s", n.Name, n.On.name)
+	case NoteTaskWork:
+		what = "task work of " + n.Name
+	case NoteUser:
+		what = "system call " + n.Name
+	case NoteSubmit:
+		what = "submission of " + n.Name
+	case NoteRequest:
+		what = "end of request " + n.Name
+	case NoteLast:
+		what = "last reference of " + n.Name
+	}
+	return what + ", " + n.Place().String()
+}
+
+// Started is the first operation of the task that the point depended on by way of another task,
+// or -1: what it did then was needed for the point, and others went on from there.
+func (c *Cone) Started(t *sim.Task) int {
+	at := -1
+	for i := range c.parts {
+		if p := &c.parts[i]; p.task == t && p.how != itself && (at < 0 || int(p.at) < at) {
+			at = int(p.at)
+		}
+	}
+	return at
+}
