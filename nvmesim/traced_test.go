@@ -163,6 +163,13 @@ func (c *traced) compare(t *testing.T, k *kernel.Task) string {
 		}
 	}
 	segs, s := d.ctrl.walker.walk(k, &io.cmd, c.bytes, nil)
+	if !c.sgl && c.prp1%4 != 0 {
+		// Newer kernels do not look at the address of a request that is one segment. QEMU
+		// does not mind either.
+		require.NotEqual(t, kernel.V6_12, k.K.Profile, c.line)
+		require.Equal(t, InvalidPRPOffset|DNR, s, c.line)
+		return "prp at an odd address"
+	}
 	require.Equal(t, Success, s, c.line)
 	require.Equal(t, c.segs, segs, c.line)
 	lists := len(io.lists)

@@ -78,6 +78,8 @@ var all = []*Scenario{
 	bouncedRead,
 	recycledBuffer,
 	vectoredRead,
+	oddSegments,
+	polledRing,
 	retriedCommand,
 	wrongRegistrations,
 	wrongTransfers,

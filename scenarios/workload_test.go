@@ -44,6 +44,40 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
+// TestWorkloadsOfAnyExporter is the same with exporters of all kinds, rings of all modes, several
+// buffers and importers, and memory pressure.
+func TestWorkloadsOfAnyExporter(t *testing.T) {
+	for _, name := range []string{"drain", "toy", "rfc-v2-repaired"} {
+		t.Run(name, func(t *testing.T) {
+			d, err := scenarios.FindDesign(name)
+			require.NoError(t, err)
+			m := sim.NewMachine()
+			defer m.Close()
+			rapid.Check(t, func(rt *rapid.T) {
+				w := drawWorkload(rt)
+				w.Exporter = rapid.SampledFrom(scenarios.Exporters()).Draw(rt, "exporter")
+				w.Mode = rapid.SampledFrom(scenarios.RingModes()).Draw(rt, "mode")
+				w.Buffers = rapid.IntRange(1, 2).Draw(rt, "buffers")
+				w.Clones = rapid.IntRange(0, len(w.Submitters)-1).Draw(rt, "clones")
+				w.Reuse = rapid.Bool().Draw(rt, "reuse")
+				w.Neighbour = rapid.Bool().Draw(rt, "neighbour")
+				w.Reclaims = rapid.IntRange(0, 2).Draw(rt, "reclaims")
+				w.Failures = rapid.IntRange(0, 1).Draw(rt, "failures")
+				switch w.Exporter {
+				case "odd", "revoking", "refusing": // such memory, or not at all
+				default:
+					w.Distant = rapid.Bool().Draw(rt, "distant")
+				}
+				r := draw.Run(rt, m, scenarios.Program(d, 0, w), draw.Schedule(6, 30))
+				if r.Failure != nil {
+					rt.Logf("workload: %+v", w)
+					draw.Fail(rt, r)
+				}
+			})
+		})
+	}
+}
+
 // TestWorkloadsFindTheRace is the same property on the posted design with all repairs
 // but one, which must fall: a property that cannot fail proves nothing.
 func TestWorkloadsFindTheRace(t *testing.T) {

@@ -117,8 +117,8 @@ func (w *wrongToken) Unregister(t *kernel.Task) {
 // TestWrongDesigns has every scenario of exporters and users show a mistake that it is there for,
 // within what it promises at the quick level.
 func TestWrongDesigns(t *testing.T) {
-	moved := []sim.Kind{hw.StaleDMA, hw.IOMMUFault}
-	stuck := []sim.Kind{sim.Deadlock, sim.LostWakeup}
+	moved := []sim.Kind{hw.StaleDMA, hw.IOMMUFault, kernel.DataRace}
+	stuck := []sim.Kind{sim.Deadlock, sim.LostWakeup, kernel.LockOrder} // lockdep may be first
 	for _, c := range []struct {
 		scenario *Scenario
 		mistake  mistake

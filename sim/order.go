@@ -20,8 +20,39 @@ func (s Stamp) Task() *Task { return s.task }
 
 // Stamp is the point that t has come to.
 func (t *Task) Stamp() Stamp {
-	t.m.order.on = true
+	o := &t.m.order
+	if t.slot == 0 {
+		o.on = true
+		o.catchUp(t.m.tasks)
+		t.slot = o.chain(t)
+	}
+	o.chains[t.slot] = chain{t, t.epoch + 1}
 	return Stamp{t, t.epoch + 1}
+}
+
+// chain is the tasks that have had a slot in the clocks, each of which follows all stamps of the
+// one before: in a clock they are one.
+type chain struct {
+	task *Task  // the last of them
+	last uint32 // stamp
+}
+
+// chain finds a slot for a task: that of a task that has ended and that it follows, or else a
+// new one.
+func (o *order) chain(t *Task) int32 {
+	if len(o.chains) == 0 {
+		o.chains = append(o.chains, chain{}) // 0 is none
+	}
+	k := o.task(t.index)
+	for i := 1; i < min(len(o.chains), len(k.clock)); i++ {
+		if c := &o.chains[i]; c.task.done && k.clock[i] >= c.last {
+			t.epoch = max(t.epoch, c.task.epoch+1)
+			k.epoch = t.epoch
+			return int32(i)
+		}
+	}
+	o.chains = append(o.chains, chain{})
+	return int32(len(o.chains) - 1)
 }
 
 // Follows tells whether all that was done up to the point happened before what t does now,
@@ -32,10 +63,10 @@ func (t *Task) Follows(s Stamp) bool {
 	}
 	o := &t.m.order
 	if o.done < len(o.notes) {
-		o.catchUp()
+		o.catchUp(t.m.tasks)
 	}
 	c := o.task(t.index).clock
-	return s.task.index < len(c) && c[s.task.index] >= s.epoch
+	return int(s.task.slot) < len(c) && c[s.task.slot] >= s.epoch
 }
 
 // Acquire orders t after those who released o, as part of the operation that was granted
@@ -79,13 +110,15 @@ const (
 	joinsAll // so many
 )
 
-// note is something that orders: of a task, and of the slot of an object or another task.
+// note is something that orders: of a task, and of the slot of an object or the index of another
+// task.
 type note struct {
 	task, other int32
 	kind        noteKind
 }
 
-// vector is a vector clock: by the index of a task, up to which epoch of it is known.
+// vector is a vector clock: by the slot of a task, up to which epoch of it is known. Tasks that
+// nobody can ask about, since they have no stamp, have none.
 type vector []uint32
 
 func (v *vector) join(w vector) {
@@ -119,11 +152,14 @@ type order struct {
 	done    int // of the notes
 	tasks   []knowledge
 	objects []vector
-	slots   int
+	slots   int // of objects
+	chains  []chain
 }
 
 func (o *order) reset() {
 	o.on, o.notes, o.done, o.slots = false, o.notes[:0], 0, 0
+	clear(o.chains)
+	o.chains = o.chains[:0]
 	o.tasks, o.objects = o.tasks[:0], o.objects[:0]
 }
 
@@ -192,13 +228,15 @@ func (o *order) object(slot int32) *vector {
 }
 
 // catchUp makes clocks of the notes since the last time.
-func (o *order) catchUp() {
+func (o *order) catchUp(tasks []*Task) {
 	for ; o.done < len(o.notes); o.done++ {
 		n := o.notes[o.done]
 		k := o.task(int(n.task))
 		if n.kind.ends() {
 			k.epoch++
-			k.clock.set(int(n.task), k.epoch)
+			if slot := tasks[n.task].slot; slot > 0 {
+				k.clock.set(int(slot), k.epoch)
+			}
 		}
 		switch n.kind {
 		case acquires:
@@ -221,21 +259,23 @@ func (o *order) catchUp() {
 			u := o.task(int(n.other)) // which may move k
 			u.clock.join(o.tasks[n.task].clock)
 		case joins:
-			o.joinTask(int(n.task), int(n.other))
+			o.joinTask(int(n.task), tasks[n.other])
 		case joinsAll:
 			for u := range int(n.other) {
-				o.joinTask(int(n.task), u)
+				o.joinTask(int(n.task), tasks[u])
 			}
 		}
 	}
 }
 
 // joinTask orders a task after all that another one, which has ended, has done.
-func (o *order) joinTask(task, ended int) {
-	if task == ended {
+func (o *order) joinTask(task int, ended *Task) {
+	if task == ended.index {
 		return
 	}
-	u := o.task(ended)
-	u.clock.set(ended, u.epoch+1)
+	u := o.task(ended.index)
+	if ended.slot > 0 {
+		u.clock.set(int(ended.slot), u.epoch+1)
+	}
 	o.tasks[task].clock.join(u.clock)
 }

@@ -34,6 +34,7 @@ type Task struct {
 
 	children, objects int
 	epoch             uint32 // see Stamp
+	slot              int32
 
 	label, text string // of the next operation, see At
 	labelled    bool

@@ -71,9 +71,9 @@ exit status:
   0  every verdict is as expected; a replay is the recorded run (with --follow:
      it still fails); every interleaving of a litmus program was explored;
      all tests in the virtual machine passed; vet found nothing
-  1  some verdict is not as expected; nothing repairs some scenario; a replay is another run (with --follow:
-     it passes); a litmus program failed; a test in the virtual machine failed;
-     vet found something
+  1  some verdict is not as expected; nothing repairs some scenario; a replay is
+     another run (with --follow: it passes); a litmus program failed; a test in
+     the virtual machine failed; vet found something
   2  the input is unusable, or there is no virtual machine
   3  a promised coverage was not reached, and no verdict differs; a litmus
      program has interleavings that were not explored

@@ -63,9 +63,6 @@ func (a *app) replay(args []string) (int, error) {
 	if err == nil && real != nil {
 		err = real.Err()
 	}
-	if err == nil && *fences {
-		err = a.fences(m)
-	}
 	if err != nil {
 		return 0, err
 	}
@@ -76,6 +73,9 @@ func (a *app) replay(args []string) (int, error) {
 		if real != nil {
 			printReal(a.stdout, real)
 		}
+	}
+	if err == nil && *fences {
+		err = a.fences(m)
 	}
 	if err != nil {
 		return 0, err
