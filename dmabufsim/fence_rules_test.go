@@ -345,3 +345,31 @@ func early(waits bool) func(k *kernel.Task) {
 type hearing func(k *kernel.Task)
 
 func (n hearing) MoveNotify(k *kernel.Task, _ *Attachment) { n(k) }
+
+// Without a word from the driver: a lock that is taken between the publication of a fence and
+// its signal, and that somebody holds who waits for fences.
+func TestUnannotatedSignalling(t *testing.T) {
+	body := func(held, taken bool) func(k *kernel.Task) {
+		var l kernel.Mutex
+		return published(func(k *kernel.Task, s *stagehand) { l.Init(k, nil, "driver.lock") },
+			fromWork(1, func(k *kernel.Task, s *stagehand) {
+				if taken {
+					l.Lock(k)
+					l.Unlock(k)
+				}
+			}),
+			func(k *kernel.Task, s *stagehand) {
+				k.Await("wait for the fence", &s.r.list, sim.Read, func() bool { return s.r.fences.count() > 0 })
+				if held {
+					l.Lock(k)
+				}
+				s.f.Wait(k)
+				if held {
+					l.Unlock(k)
+				}
+			})
+	}
+	on.Finds(t, explore.NewRandom(1), func(k *kernel.Task) { body(true, true)(k) }, kernel.LockOrder)
+	on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) { body(true, false)(k) })
+	on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) { body(false, true)(k) })
+}

@@ -1,12 +1,12 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
-	"strings"
 
 	"dmasim/sim"
-	"dmasim/sim/explore"
 )
 
 // StepCoverage is which steps of the specification the runs of scenarios came to, and in which
@@ -31,25 +31,31 @@ type Pair struct {
 	Forth, Back int
 }
 
-// CoverSteps explores scenarios on a design, up to the quick promise and going on after
+// CoverSteps explores scenarios on some designs, up to the quick promise and going on after
 // failures, and looks which steps the runs come to.
-func CoverSteps(ctx context.Context, all []*Scenario, d *Design) (*StepCoverage, error) {
+func CoverSteps(ctx context.Context, all []*Scenario, designs ...*Design) (*StepCoverage, error) {
 	c := &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
 	m := sim.NewMachine()
 	defer m.Close()
 	m.Trace(true)
 	for _, s := range all {
-		x, err := NewCase(s, d, 0)
-		if err != nil {
-			return nil, err
-		}
-		program, strategy := x.Program(), explore.NewDeepen(s.Quick)
-		for more := true; more && ctx.Err() == nil; {
-			r := m.Run(strategy, program)
-			if !r.Abandoned {
-				c.add(m, s.Name)
+		for _, d := range designs {
+			x, err := NewCase(s, d, 0)
+			if err != nil {
+				return nil, err
 			}
-			more = strategy.Done(r)
+			program := x.Program()
+			strategy, err := NewStrategy("dfs", 1, s.Quick)
+			if err != nil {
+				return nil, err
+			}
+			for more := true; more && ctx.Err() == nil; {
+				r := m.Run(strategy, program)
+				if !r.Abandoned {
+					c.add(m, s.Name)
+				}
+				more = strategy.Done(r)
+			}
 		}
 	}
 	return c, ctx.Err()
@@ -135,6 +141,15 @@ func (c *StepCoverage) Missing() (out []string) {
 	return out
 }
 
+// Sorted lists the pairs of steps that met.
+func (c *StepCoverage) Sorted() [][2]string {
+	out := slices.Collect(maps.Keys(c.Pairs))
+	slices.SortFunc(out, byName)
+	return out
+}
+
+func byName(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }
+
 // OneWay lists the pairs of steps that met in one order only, sorted.
 func (c *StepCoverage) OneWay() (out [][2]string) {
 	for pair, p := range c.Pairs {
@@ -145,8 +160,6 @@ func (c *StepCoverage) OneWay() (out [][2]string) {
 			out = append(out, pair)
 		}
 	}
-	slices.SortFunc(out, func(a, b [2]string) int {
-		return strings.Compare(a[0]+"\x00"+a[1], b[0]+"\x00"+b[1])
-	})
+	slices.SortFunc(out, byName)
 	return out
 }

@@ -90,23 +90,29 @@ func TestLargeFindsTheRace(t *testing.T) {
 	t.Fatal("no run has shown the race")
 }
 
-// largeStrategy is a random walk, or PCT, or nearly the default schedule.
+// largeStrategy is a random walk, SURW, or PCT.
 func largeStrategy(seed uint64) explore.Strategy {
-	switch seed % 3 {
-	case 0:
-		return explore.NewRandom(seed)
-	case 1:
+	switch {
+	case seed%6 == 1: // it costs most with many tasks
 		return explore.NewPCT(seed, 10)
+	case seed%2 == 1:
+		return explore.NewSURW(seed)
 	}
-	return explore.NewSURW(seed)
+	return explore.NewRandom(seed)
 }
+
+// unjudged are the detectors that predict, and do not see anything go wrong. Where so much goes on
+// what a signal came after is not always what it needed: an eviction fence is asked for by
+// whoever comes first, and would have been by the next one. And they cost more than the rest.
+var unjudged = []string{"fence-rules", "lockdep"}
 
 // large draws a workload.
 func large(rng *rand.Rand, exporter, mode string) scenarios.Workload {
 	w := scenarios.Workload{
 		Exporter: exporter, Mode: mode, Moves: largeMoves,
 		Buffers: 1 + rng.IntN(3), Tags: 1 + rng.IntN(16), Clones: largeTasks - 1 - rng.IntN(8),
-		Reuse: rng.IntN(2) == 0, Neighbour: rng.IntN(3) == 0 && exporter != "refusing", Warm: rng.IntN(2) == 0, Batch: rng.IntN(2) == 0,
+		Without: unjudged,
+		Reuse:   rng.IntN(2) == 0, Neighbour: rng.IntN(3) == 0 && exporter != "refusing", Warm: rng.IntN(2) == 0, Batch: rng.IntN(2) == 0,
 	}
 	switch rng.IntN(4) {
 	case 0:

@@ -80,6 +80,7 @@ var all = []*Scenario{
 	vectoredRead,
 	oddSegments,
 	polledRing,
+	cancelledMapping,
 	retriedCommand,
 	wrongRegistrations,
 	wrongTransfers,

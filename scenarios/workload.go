@@ -40,6 +40,8 @@ type Workload struct {
 	// all fences that are published, and Failures how many may fail; then only those on the path
 	// of the I/O do.
 	Reclaims, Failures int
+	// Without names detectors that are off: see [kernel.Detectors].
+	Without []string
 	// Clones is how many of the submitters, the last ones, share the registrations of others.
 	Clones int
 	// Submitters are the tasks. Each has a ring of its own, in which the buffers are registered,
@@ -97,7 +99,7 @@ func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
 	}
 	cfg.vram = 2 * cfg.buffers * cfg.pages
 	return func(st *sim.Task) {
-		t, w := boot(st, Case{Design: d, Fixes: on}, cfg)
+		t, w := boot(st, Case{Design: d, Fixes: on, Without: wl.Without}, cfg)
 		if wl.Warm {
 			w.warm(t)
 		}

@@ -56,6 +56,7 @@ func TestWorkloadsOfAnyExporter(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				w := drawWorkload(rt)
 				w.Exporter = rapid.SampledFrom(scenarios.Exporters()).Draw(rt, "exporter")
+				w.Without = unjudged
 				w.Mode = rapid.SampledFrom(scenarios.RingModes()).Draw(rt, "mode")
 				w.Buffers = rapid.IntRange(1, 2).Draw(rt, "buffers")
 				w.Clones = rapid.IntRange(0, len(w.Submitters)-1).Draw(rt, "clones")

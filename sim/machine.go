@@ -49,7 +49,8 @@ type Machine struct {
 
 	steps, quiet, choices, branching int
 
-	ops int // that were granted
+	ops  int // that were granted
+	past past
 
 	objects   []*Object
 	events    []Event

@@ -43,7 +43,7 @@ func (o *order) chain(t *Task) int32 {
 	if len(o.chains) == 0 {
 		o.chains = append(o.chains, chain{}) // 0 is none
 	}
-	k := o.task(t.index)
+	k := &o.tasks[t.index]
 	for i := 1; i < min(len(o.chains), len(k.clock)); i++ {
 		if c := &o.chains[i]; c.task.done && k.clock[i] >= c.last {
 			t.epoch = max(t.epoch, c.task.epoch+1)
@@ -65,7 +65,7 @@ func (t *Task) Follows(s Stamp) bool {
 	if o.done < len(o.notes) {
 		o.catchUp(t.m.tasks)
 	}
-	c := o.task(t.index).clock
+	c := o.task(t.index).clock // which may be new
 	return int(s.task.slot) < len(c) && c[s.task.slot] >= s.epoch
 }
 
@@ -122,11 +122,15 @@ type note struct {
 type vector []uint32
 
 func (v *vector) join(w vector) {
+	if len(w) == 0 {
+		return
+	}
 	if len(*v) < len(w) {
 		*v = append(*v, make(vector, len(w)-len(*v))...)
 	}
+	into := (*v)[:len(w)]
 	for i, e := range w {
-		(*v)[i] = max((*v)[i], e)
+		into[i] = max(into[i], e)
 	}
 }
 
@@ -202,6 +206,7 @@ func (k noteKind) ends() bool {
 	return k == releases || k == publishes || k == fenceReleases || k == forks
 }
 
+// task is what the task with the index knows; it makes room for those before it.
 func (o *order) task(i int) *knowledge {
 	for len(o.tasks) <= i {
 		if n := len(o.tasks); n < cap(o.tasks) {
@@ -215,8 +220,9 @@ func (o *order) task(i int) *knowledge {
 	return &o.tasks[i]
 }
 
-func (o *order) object(slot int32) *vector {
-	for len(o.objects) <= int(slot) {
+// room is for the clocks of as many objects.
+func (o *order) room(slots int) {
+	for len(o.objects) <= slots {
 		if n := len(o.objects); n < cap(o.objects) {
 			o.objects = o.objects[:n+1]
 			o.objects[n] = o.objects[n][:0]
@@ -224,14 +230,15 @@ func (o *order) object(slot int32) *vector {
 			o.objects = append(o.objects, nil)
 		}
 	}
-	return &o.objects[slot]
 }
 
 // catchUp makes clocks of the notes since the last time.
 func (o *order) catchUp(tasks []*Task) {
+	o.task(len(tasks) - 1) // makes room for all
+	o.room(o.slots)
 	for ; o.done < len(o.notes); o.done++ {
 		n := o.notes[o.done]
-		k := o.task(int(n.task))
+		k := &o.tasks[n.task]
 		if n.kind.ends() {
 			k.epoch++
 			if slot := tasks[n.task].slot; slot > 0 {
@@ -240,24 +247,23 @@ func (o *order) catchUp(tasks []*Task) {
 		}
 		switch n.kind {
 		case acquires:
-			k.clock.join(*o.object(n.other))
+			k.clock.join(o.objects[n.other])
 		case releases:
-			o.object(n.other).join(k.clock)
+			o.objects[n.other].join(k.clock)
 		case publishes:
-			v := o.object(n.other)
+			v := &o.objects[n.other]
 			*v = append((*v)[:0], k.clock...)
 		case observes:
-			k.observed.join(*o.object(n.other))
+			k.observed.join(o.objects[n.other])
 		case overwrites:
-			v := o.object(n.other)
+			v := &o.objects[n.other]
 			*v = append((*v)[:0], k.fenced...)
 		case fenceAcquires:
 			k.clock.join(k.observed)
 		case fenceReleases:
 			k.fenced = append(k.fenced[:0], k.clock...)
 		case forks:
-			u := o.task(int(n.other)) // which may move k
-			u.clock.join(o.tasks[n.task].clock)
+			o.tasks[n.other].clock.join(k.clock)
 		case joins:
 			o.joinTask(int(n.task), tasks[n.other])
 		case joinsAll:
@@ -273,7 +279,7 @@ func (o *order) joinTask(task int, ended *Task) {
 	if task == ended.index {
 		return
 	}
-	u := o.task(ended.index)
+	u := &o.tasks[ended.index]
 	if ended.slot > 0 {
 		u.clock.set(int(ended.slot), u.epoch+1)
 	}

@@ -20,7 +20,7 @@ usage:
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
       --fix       turn repairs of a design on; the design is rfc-v2 by default
-      --without   switch detectors off: lockdep, fence-rules
+      --without   switch detectors off: lockdep, fence-rules, data-race
       --strategy  random, pct, pos, surw, dfs or dpor; by default dfs,
                   and dpor with --full
       --budget    a time or a number of executions, for each case; by default
@@ -44,6 +44,9 @@ usage:
   dmasim repair [SCENARIO...] [--full] [--json]
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
       of them by default, and what goes wrong without each repair of a set
+  dmasim coverage [SCENARIO...] [--design NAME] [--json]
+      which steps of the specification the runs of scenarios come to, and which
+      pairs of steps of two tasks met at an object, in which order
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
       run small programs, written as tables, and list their final states

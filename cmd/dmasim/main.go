@@ -48,6 +48,7 @@ var commands = []struct {
 	{"check", (*app).check},
 	{"replay", (*app).replay},
 	{"repair", (*app).repair},
+	{"coverage", (*app).coverage},
 	{"litmus", (*app).litmus},
 	{"vet", (*app).vet},
 	{"vm", (*app).vm},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"dmasim/sim"
 )
@@ -40,9 +39,9 @@ type PCT struct {
 	stride uint64
 	tasks  int // the largest number of tasks in a run so far
 
-	// order lists the tasks by initial priority, lowest first; low is the
+	// rank is the place of each task among the initial priorities, lowest first; low is the
 	// priority of those that passed a change point, 0 if there was none.
-	order  []int
+	rank   []int
 	low    []int
 	change []int // change[i-1] is c_i
 	last   int   // the task that ran last, -1 at the start
@@ -100,13 +99,19 @@ func (p *PCT) Next(at *sim.Point) *sim.Task {
 	return best
 }
 
-// meet gives the new tasks their places. The first task has none.
+// meet gives the new tasks their places. The first task has none: it is below all others.
 func (p *PCT) meet(tasks []*sim.Task) {
 	for i := len(p.low); i < len(tasks); i++ {
-		p.low = append(p.low, 0)
+		place := -1
 		if i > 0 {
-			p.order = slices.Insert(p.order, p.tosses.Below(len(p.order)+1), i)
+			place = p.tosses.Below(i)
+			for j, r := range p.rank {
+				if r >= place {
+					p.rank[j]++
+				}
+			}
 		}
+		p.low, p.rank = append(p.low, 0), append(p.rank, place)
 	}
 }
 
@@ -114,7 +119,7 @@ func (p *PCT) meet(tasks []*sim.Task) {
 func (p *PCT) less(a, b int) bool {
 	switch x, y := p.low[a], p.low[b]; {
 	case x == 0 && y == 0:
-		return slices.Index(p.order, a) < slices.Index(p.order, b)
+		return p.rank[a] < p.rank[b]
 	case x == 0 || y == 0:
 		return y == 0
 	default:
@@ -127,11 +132,11 @@ func (p *PCT) Choose(t *sim.Task, n int) int { return p.tosses.Below(n) }
 func (p *PCT) Done(r *sim.Result) bool {
 	if p.learn {
 		p.k = max(p.k, r.Steps)
-		p.tasks = max(p.tasks, len(p.order))
+		p.tasks = max(p.tasks, len(p.rank)-1)
 		p.run += p.stride
 		p.tosses = newCoins(p.seed, p.run)
 	}
-	p.order, p.low, p.change, p.last = p.order[:0], p.low[:0], p.change[:0], -1
+	p.rank, p.low, p.change, p.last = p.rank[:0], p.low[:0], p.change[:0], -1
 	return true
 }
 

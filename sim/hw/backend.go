@@ -131,7 +131,9 @@ func (a *access) really(f *Fault) *Fault {
 		return f
 	}
 	if b.Overlaps() {
-		a.t.Step(sim.Op{Verb: "dma reap", Obj: &a.u.obj, Class: sim.Read})
+		// Without an object: others are to run here even if the IOMMU is nobody else's.
+		a.t.Step(sim.Op{Verb: "dma reap"})
+		a.t.Touch(&a.u.obj, sim.Read)
 	}
 	b.Reap(ticket)
 	a.over = true

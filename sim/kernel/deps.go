@@ -17,6 +17,8 @@ type Deps struct {
 	// and 1.
 	births []int32
 	cone   coneScratch
+	// explored is where the explored phase began, once that was asked for.
+	explored Point
 }
 
 // NoteKind is what a note says.

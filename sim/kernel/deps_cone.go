@@ -30,7 +30,7 @@ type Cone struct {
 
 // Dep is something that was depended on.
 type Dep struct {
-	Note
+	*Note
 	part int32
 }
 
@@ -174,7 +174,7 @@ func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 		if note.Op > p.at || note.Op == p.at && note.Kind != NoteLast && n >= int(p.notes) {
 			continue
 		}
-		c.Notes = append(c.Notes, Dep{*note, by})
+		c.Notes = append(c.Notes, Dep{note, by})
 		if note.Kind == NoteLast {
 			// Whoever dropped the last one need not have been the one that did.
 			s.refs = append(s.refs, refWait{note.obj, by, note.Event})
@@ -274,6 +274,10 @@ func (c *Cone) enter(s *coneScratch, p part) {
 	}
 }
 
+// Holding tells whether d is in the cone only because its task held a reference of something
+// meanwhile.
+func (c *Cone) Holding(d *Dep) bool { return c.parts[d.part].ref != nil }
+
 // Chain words how the point came to depend on d: from the point back to d.
 func (c *Cone) Chain(d *Dep) []string {
 	var out []string
@@ -333,7 +337,7 @@ func (c *Cone) Links() []Link {
 	}
 	for _, d := range c.Notes {
 		l := &out[at[d.part]]
-		l.Notes = append(l.Notes, d.Note)
+		l.Notes = append(l.Notes, *d.Note)
 	}
 	return out
 }

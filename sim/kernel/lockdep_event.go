@@ -53,7 +53,7 @@ func (t *Task) waitedHolding(op *sim.Op) {
 	if !once(op.Obj) {
 		root.ref = op.Obj
 	}
-	c := k.grow(&Cone{m: m, careful: true}, root, int(e.Enabler), Point{})
+	c := k.grow(&Cone{m: m, careful: true}, root, int(e.Enabler), t.K.explored(m))
 	if len(c.Notes) == 0 {
 		return
 	}
@@ -63,16 +63,17 @@ func (t *Task) waitedHolding(op *sim.Op) {
 			k.Lockdep.link(h.class, &edge{from: h.class, to: from, held: h.place, use: t.use()})
 		}
 	}
+	held := &heldOrder{t: t}
 	for i := range c.Notes {
 		d := &c.Notes[i]
 		if d.Kind == NoteAlloc {
 			t.reclaimMaps()
 			if d.GFP&GFP_FS != 0 {
-				t.eventEdge(from, k.fsReclaim.dep.class, c, d, t.held)
+				t.eventEdge(from, k.fsReclaim.dep.class, c, d, held)
 			}
-			t.eventEdge(from, k.mmuNotifier.dep.class, c, d, t.held)
+			t.eventEdge(from, k.mmuNotifier.dep.class, c, d, held)
 		} else if d.class != nil {
-			t.eventEdge(from, d.class, c, d, t.held)
+			t.eventEdge(from, d.class, c, d, held)
 		}
 	}
 }
@@ -85,18 +86,21 @@ func ownMap(o *sim.Object) bool {
 // eventEdge makes an edge from an event to something that its signal depended on, and that can
 // be waited for. Of the locks that are held while the event is waited for, the one that would
 // close a ring must not have been taken because of it.
-func (t *Task) eventEdge(from, to *LockClass, c *Cone, d *Dep, held []heldLock) {
+func (t *Task) eventEdge(from, to *LockClass, c *Cone, d *Dep, held *heldOrder) {
 	if from == to || from.leadsTo(to) {
 		return
 	}
 	e := &edge{from: from, to: to, event: true, use: use{place: d.Place(), calls: d.Calls}}
 	way := t.K.Lockdep.way(to, func(c *LockClass) bool { return c == from })
 	ring := append([]*edge{e}, way...)
-	free := func(h heldLock) bool { // to come first
-		return (way == nil || h.class == ring[len(ring)-1].from) && !t.K.before(t.Machine(), c, d, &h)
-	}
-	if held != nil && !slices.ContainsFunc(held, free) {
-		return
+	if held != nil {
+		only := ring[len(ring)-1].from
+		if way == nil {
+			only = nil
+		}
+		if !held.free(c, d, only) {
+			return
+		}
 	}
 	t.K.Lockdep.link(from, e)
 	if way == nil {
@@ -109,62 +113,68 @@ func (t *Task) eventEdge(from, to *LockClass, c *Cone, d *Dep, held []heldLock) 
 	t.Flag(LockOrder, detail, "possible circular locking dependency: %s -> %s", names(ring), from.name)
 }
 
-// before tells whether what was depended on came before the lock was taken by necessity.
-func (k *Kernel) before(m *sim.Machine, c *Cone, d *Dep, h *heldLock) bool {
-	if ref := c.parts[d.part].ref; ref == nil || !named(ref) {
-		return happensBefore(m, d.Event, h.event)
+// heldOrder knows what came before the locks that a task holds by necessity. It is worked out
+// when it is needed.
+type heldOrder struct {
+	t     *Task
+	locks []lockOrder // as t.held
+}
+
+// lockOrder is what came before one lock was taken.
+type lockOrder struct {
+	past []bool // events, by all that tells of an order
+	cone *Cone  // by what the taking depended on
+}
+
+// free tells whether what was depended on could have come after one of the locks was taken, or
+// after the one of the class, if that is given.
+func (o *heldOrder) free(c *Cone, d *Dep, only *LockClass) bool {
+	if o.locks == nil {
+		o.locks = make([]lockOrder, len(o.t.held))
 	}
-	order := k.coneOf(m, h.place.Task, int(h.event), h.op+1, Point{})
-	return slices.ContainsFunc(order.Notes, func(o Dep) bool { return o.Op == d.Op && o.Task == d.Task })
+	for i := range o.t.held {
+		h := &o.t.held[i]
+		if only != nil && h.class != only {
+			continue
+		}
+		if d.Event > h.event || !o.before(&o.locks[i], h, c, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *heldOrder) before(l *lockOrder, h *heldLock, c *Cone, d *Dep) bool {
+	m := o.t.Machine()
+	if ref := c.parts[d.part].ref; ref == nil || !named(ref) {
+		if l.past == nil {
+			l.past = slices.Clone(m.Past(int(h.event)))
+		}
+		return l.past[d.Event]
+	}
+	if l.cone == nil {
+		l.cone = o.t.K.coneOf(m, h.place.Task, int(h.event), h.op+1, o.t.K.explored(m))
+	}
+	return slices.ContainsFunc(l.cone.Notes, func(n Dep) bool { return n.Op == d.Op && n.Task == d.Task })
 }
 
 // Ordered tells whether event a came before the present one of t by necessity, as far as the
 // accesses of objects tell.
 func (t *Task) Ordered(a int) bool {
 	m := t.Machine()
-	return happensBefore(m, int32(a), int32(len(m.Events())-1))
+	return m.Past(len(m.Events()) - 1)[a]
 }
 
-// happensBefore tells whether event a had to come before event b as far as the accesses of
-// objects tell, locks included.
-func happensBefore(m *sim.Machine, a, b int32) bool {
-	events := m.Events()
-	tasks := map[*sim.Task]bool{}
-	objects := map[*sim.Object][]sim.Class{}
-	born := map[int]*sim.Task{}
-	enter := func(t *sim.Task) {
-		if t != nil && !tasks[t] {
-			tasks[t] = true
-			born[t.Born()-1] = t.Parent()
-		}
+// explored is the beginning of the explored phase: what the set-up did was before all else.
+func (k *Kernel) explored(m *sim.Machine) Point {
+	if m.Phase() == sim.PhaseSetup {
+		return Point{}
 	}
-	conflicts := func(o *sim.Object, class sim.Class) bool {
-		return o != nil && slices.ContainsFunc(objects[o], class.Conflicts)
+	p := &k.Deps.explored
+	if p.event == 0 {
+		p.event, _ = m.Explored()
+		p.op = m.Events()[p.event].Op
+		p.notes, _ = slices.BinarySearchFunc(k.Deps.notes, int32(p.event), func(n Note, e int32) int { return int(n.Event - e) })
 	}
-	enter(events[b].Task)
-	for i := int(b); i >= int(a); i-- {
-		e := &events[i]
-		enter(born[i])
-		hit := tasks[e.Task] || conflicts(e.Obj, e.Class)
-		for _, x := range m.Extra(e) {
-			hit = hit || conflicts(x.Obj, x.Class)
-		}
-		if !hit {
-			continue
-		}
-		if i == int(a) {
-			return true
-		}
-		enter(e.Task)
-		enter(e.Joins)
-		if e.Obj != nil && !slices.Contains(objects[e.Obj], e.Class) {
-			objects[e.Obj] = append(objects[e.Obj], e.Class)
-		}
-		for _, x := range m.Extra(e) {
-			if !slices.Contains(objects[x.Obj], x.Class) {
-				objects[x.Obj] = append(objects[x.Obj], x.Class)
-			}
-		}
-	}
-	return false
+	return *p
 }

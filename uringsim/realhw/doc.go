@@ -27,7 +27,9 @@
 // Overlapped: submission and completion are two explored operations, and between them the
 // transfer takes the time that it takes while other tasks run. What depends on that time is
 // not replayable. A page that changes hands in between is a stale DMA, and an address that
-// is unmapped in between a fault, whether or not the bytes were quick enough.
+// is unmapped in between a fault, whether or not the bytes were quick enough. The model makes
+// the transfer when it is over; a CPU that changes bytes which are under way, or looks at them,
+// gets what it would get from a device.
 //
 // # How it is done
 //

@@ -64,6 +64,9 @@ func TestTransfersDoWhatTheModelSays(t *testing.T) {
 					st.Fail(hw.DataCorruption, "the pages do not hold what a look says")
 				}
 				same(st, hw.LookMedium(w.real, "drive", 0, drive), drive)
+				if n := len(w.session().taken); n != 1 {
+					st.Fail(sim.Bug, "%d buffers are taken, and the pages need one", n)
+				}
 				for _, r := range all {
 					if len(r.Source) > 5 {
 						st.Fail(hw.DataCorruption, "the pages hold %s", all)
@@ -88,6 +91,10 @@ func TestRunsBeginAnew(t *testing.T) {
 	for range 3 {
 		require.Nil(t, once(t, b, func(st *sim.Task) {
 			w := newBoard(st, 2)
+			fresh := hw.NewMemory(st).Alloc(st, "fresh", 2)
+			same(st, hw.Peek(fresh, 0, 8192), hw.Zeroes(8192))
+			hw.Copy(st, fresh, w.pages)
+			same(st, hw.Peek(fresh, 0, 8192), hw.Bytes("vram", 0, 8192))
 			for _, at := range []uint64{0, chunkSize - 4096, 1 << 40} {
 				same(st, hw.LookMedium(w.real, "drive", at, hw.Bytes("drive", at, 8192)), hw.Bytes("drive", at, 8192))
 				same(st, hw.LookMedium(w.real, "other", at, hw.Bytes("other", at, 512)), hw.Bytes("other", at, 512))
@@ -242,4 +249,29 @@ func TestOverlappedTransfersTakeTime(t *testing.T) {
 		require.Equal(t, c.kind, r.Found.Failure.Kind)
 		r.Found.Machine.Close()
 	}
+}
+
+// A run that ends while bytes are under way is over when they have arrived.
+func TestRunsWaitForTheirBytes(t *testing.T) {
+	b := needReal(t, true)
+	r := explore.Run(t.Context(), b.Program(func(st *sim.Task) {
+		w := newBoard(st, 16)
+		s := w.session()
+		g := &submitted{s, s.sent}
+		st.Go("drive", func(t *sim.Task) { w.read(t, 0, 16*hw.PageSize) })
+		st.Go("other", func(t *sim.Task) {
+			t.Step(sim.Op{Verb: "wait", Guard: g})
+			if s.underWay > 0 {
+				t.Fail(sim.Bug, "it ends here")
+			}
+		})
+		st.Explore()
+	}), explore.NewDFS(explore.Coverage{}), explore.Options{MinimizeRuns: -1})
+	require.NoError(t, b.Err())
+	require.NotNil(t, r.Found)
+	require.Equal(t, sim.Bug, r.Found.Failure.Kind)
+	r.Found.Machine.Close()
+	require.Len(t, b.idle, 1)
+	require.Zero(t, b.idle[0].underWay)
+	require.Empty(t, b.idle[0].flights)
 }

@@ -144,7 +144,15 @@ func NewDriveStore(drive string, contents []byte) (*Store, error) {
 	}
 	defer f.Close()
 	s := &Store{fd: -1, readOnly: -1, buffered: -1, size: int64(len(contents)), Block: 512, Mem: 512, partition: p}
-	if err := s.open(f, contents); err != nil {
+	err = s.open(f, contents)
+	if err == nil {
+		// A direct write that may not wait gives way to pages in the cache, and goes to a
+		// worker. A drive that nobody has read has none.
+		if err = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+			err = explain(err, "dropping the cache of %s", p.path)
+		}
+	}
+	if err != nil {
 		f.Close()
 		return nil, errors.Join(err, s.Close())
 	}

@@ -19,6 +19,8 @@ type Model struct {
 	table []Region
 	// flying are the requests that were held since the last wait.
 	flying []flight
+	// punted are the operations that went to a worker as they came.
+	punted map[int]bool
 	// cancelled are the operations that some operation cancels.
 	cancelled map[int]bool
 }
@@ -31,7 +33,7 @@ type flight struct {
 
 // NewModel is the state at the beginning of a workload.
 func NewModel(w *Workload, t Traits) *Model {
-	m := &Model{Traits: t, w: w, File: Filled(FilePattern, w.File), cancelled: map[int]bool{}}
+	m := &Model{Traits: t, w: w, File: Filled(FilePattern, w.File), cancelled: map[int]bool{}, punted: map[int]bool{}}
 	for i := range w.Buffers {
 		m.Buffers = append(m.Buffers, Filled(byte(i), w.Size))
 	}
@@ -55,7 +57,7 @@ func (m *Model) Allowed(o *Op) []int64 {
 			return []int64{neg(kernel.ENXIO)}
 		}
 	case Cancel:
-		if slices.ContainsFunc(m.flying, func(f flight) bool { return f.number == o.Of-1 }) {
+		if m.isFlying(o.Of - 1) {
 			return []int64{0, neg(kernel.ENOENT), neg(kernel.EALREADY)}
 		}
 		return []int64{neg(kernel.ENOENT)}
@@ -65,6 +67,10 @@ func (m *Model) Allowed(o *Op) []int64 {
 		return m.transfer(o)
 	}
 	return []int64{0}
+}
+
+func (m *Model) isFlying(number int) bool {
+	return slices.ContainsFunc(m.flying, func(f flight) bool { return f.number == number })
 }
 
 func neg(e kernel.Errno) int64 { return -int64(e) }
@@ -218,6 +224,9 @@ func (m *Model) Step(number int, o *Op, res int64) {
 			}
 		}
 	}
+	if o.Async {
+		m.punted[number] = true
+	}
 	if o.Hold {
 		m.flying = append(m.flying, flight{number, o})
 	}
@@ -225,6 +234,10 @@ func (m *Model) Step(number int, o *Op, res int64) {
 
 // Races says with which request in flight an operation races, if with any.
 func (m *Model) Races(o *Op) error {
+	if o.Kind == Cancel && m.punted[o.Of-1] && !m.isFlying(o.Of-1) {
+		// A worker may not have let go of a request whose completion was seen.
+		return fmt.Errorf("operation %d is async and has completed: whether a worker still has it is uncertain", o.Of)
+	}
 	table := o.Kind == Register || o.Kind == Update || o.Kind == Unregister
 	for _, f := range m.flying {
 		switch {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+
+	"dmasim/scenarios"
+	"dmasim/sim/report"
+)
+
+// coverage shows which steps of the specification the scenarios come to, and which pairs of
+// steps met in both orders.
+func (a *app) coverage(args []string) (int, error) {
+	fs := flags("coverage")
+	var design string
+	fs.Var(&once{value: &design}, "design", "")
+	asJSON := fs.Bool("json", false, "")
+	names, err := parse(fs, args)
+	if err != nil {
+		return 0, err
+	}
+	of := []string{design}
+	if design == "" { // as posted, and what is behind the first defects
+		of = []string{"rfc-v2", "rfc-v2-repaired"}
+	}
+	var designs []*scenarios.Design
+	for _, n := range of {
+		d, err := scenarios.FindDesign(n)
+		if err != nil {
+			return 0, err
+		}
+		designs = append(designs, d)
+	}
+	all := scenarios.All()
+	if len(names) > 0 {
+		all = nil
+		for _, n := range names {
+			s, err := scenarios.Find(n)
+			if err != nil {
+				return 0, err
+			}
+			all = append(all, s)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	c, err := scenarios.CoverSteps(ctx, all, designs...)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "dmasim coverage: interrupted after %d runs\n", c.Runs)
+		return exitIncomplete, nil
+	}
+	if *asJSON {
+		a.coverageJSON(c)
+	} else {
+		a.coverageText(c)
+	}
+	return exitOK, nil
+}
+
+func (a *app) coverageText(c *scenarios.StepCoverage) {
+	w := a.stdout
+	rows := [][]string{{"step", "runs", "seen first in"}}
+	for _, s := range scenarios.Steps() {
+		row := []string{s.Name, strconv.Itoa(c.Steps[s.Name]), c.First[s.Name]}
+		switch {
+		case c.Steps[s.Name] > 0:
+		case s.Unreachable != "":
+			row[1], row[2] = "-", "cannot be reached: "+s.Unreachable
+		default:
+			row[2] = "NOT REACHED"
+		}
+		rows = append(rows, row)
+	}
+	columns(w, "", rows)
+	fmt.Fprintln(w)
+	rows = [][]string{{"step of one task", "step of another", "at", "in this order", "in the other"}}
+	both := 0
+	for _, p := range c.Sorted() {
+		x := c.Pairs[p]
+		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x)})
+		if x.Forth > 0 && x.Back > 0 {
+			both++
+		}
+	}
+	columns(w, "", rows)
+	fmt.Fprintf(w, "\n%d runs; %d of %d steps reached, %d cannot be; %d pairs of steps met, %d of them in both orders\n",
+		c.Runs, reached(c), len(scenarios.Steps()), unreachable(), len(c.Pairs), both)
+	if missing := c.Missing(); len(missing) > 0 {
+		for i, l := range report.Wrap("not reached: "+strings.Join(missing, ", "), 96) {
+			fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", 2*min(i, 1)), l)
+		}
+	}
+}
+
+func back(p [2]string, x *scenarios.Pair) string {
+	if p[0] == p[1] {
+		return "-"
+	}
+	return strconv.Itoa(x.Back)
+}
+
+func reached(c *scenarios.StepCoverage) (n int) {
+	for _, s := range scenarios.Steps() {
+		if c.Steps[s.Name] > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func unreachable() (n int) {
+	for _, s := range scenarios.Steps() {
+		if s.Unreachable != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// stepJSON and pairJSON are the lines of coverage --json.
+type stepJSON struct {
+	Type        string `json:"type"`
+	Step        string `json:"step"`
+	Runs        int    `json:"runs"`
+	First       string `json:"first,omitempty"`
+	Unreachable string `json:"unreachable,omitempty"`
+}
+
+type pairJSON struct {
+	Type   string    `json:"type"`
+	Steps  [2]string `json:"steps"`
+	Object string    `json:"object"`
+	Forth  int       `json:"forth"`
+	Back   int       `json:"back"`
+}
+
+func (a *app) coverageJSON(c *scenarios.StepCoverage) {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	for _, s := range scenarios.Steps() {
+		_ = enc.Encode(stepJSON{"step", s.Name, c.Steps[s.Name], c.First[s.Name], s.Unreachable}) // the writer keeps the error
+	}
+	for _, p := range c.Sorted() {
+		x := c.Pairs[p]
+		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back})
+	}
+}
