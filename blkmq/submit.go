@@ -25,7 +25,7 @@ func listsOf(t *kernel.Task) *bioLists {
 // SubmitBio is submit_bio on a queue: the bio ends exactly once, possibly before this
 // returns.
 func (q *Queue) SubmitBio(t *kernel.Task, b *Bio) {
-	t.Submits("a bio to " + q.Name)
+	t.Submits(q.Name)
 	b.Queue, b.remapped = q, false
 	if b.counted == nil && !b.over {
 		b.counted = q

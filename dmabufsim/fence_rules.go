@@ -131,7 +131,7 @@ func broken(n *kernel.Note, holding bool) string {
 		if holding {
 			return ""
 		}
-		return fmt.Sprintf("R6: %s was not submitted yet when the fence was published", n.Name)
+		return fmt.Sprintf("R6: I/O to %s was not submitted yet when the fence was published", n.Name)
 	}
 	return ""
 }

@@ -155,11 +155,11 @@ func TestFenceRules(t *testing.T) {
 			k.FromUser("signal")
 			signal(k, s)
 		})},
-		{"R6 new I/O", "R6: a bio to disk was not submitted yet", published(nil, func(k *kernel.Task, s *stagehand) {
-			k.Submits("a bio to disk")
+		{"R6 new I/O", "R6: I/O to disk was not submitted yet", published(nil, func(k *kernel.Task, s *stagehand) {
+			k.Submits("disk")
 			irq(k, s)
 		})},
-		{"R6 I/O under way", "", published(func(k *kernel.Task, s *stagehand) { k.Submits("a bio to disk"); irq(k, s) }, nil)},
+		{"R6 I/O under way", "", published(func(k *kernel.Task, s *stagehand) { k.Submits("disk"); irq(k, s) }, nil)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.rule == "" {

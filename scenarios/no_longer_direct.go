@@ -20,6 +20,7 @@ var noLongerDirect = &Scenario{
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.DataCorruption, Fix: token.FixRefuseBuffered}},
 	},
+	Unfenced: true,
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

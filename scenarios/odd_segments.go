@@ -18,8 +18,12 @@ var oddSegments = &Scenario{
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixCheckLayout}},
+		"rfc-v2": {
+			{Kind: sim.Bug, Fix: token.FixCheckLayout},
+			{Kind: kernel.Leak, Fix: token.FixUndoMap}, // of the refused map
+		},
 	},
+	Unfenced: true,
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "odd", rings: 2, peer: hw.PeerThruHostBridge, layout: dmabufsim.Layout{Cuts: []int{2048}}})

@@ -21,7 +21,6 @@ var swapToTheDrive = &Scenario{
 		"rfc-v2": {
 			{Kind: sim.Deadlock, Fix: token.FixMapBeforeTag},
 			{Kind: sim.Deadlock, Fix: token.FixFreeRequest}, // the tag is lost before anybody waits for it
-			{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv},
 		},
 	},
 	body: func(c Case) func(*sim.Task) {

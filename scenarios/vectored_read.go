@@ -20,6 +20,7 @@ var vectoredRead = &Scenario{
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixRefuseVectored}},
 	},
+	Unfenced: true,
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

@@ -100,8 +100,8 @@ func (t *Task) creates(n *sim.Task, sort string) {
 // last.
 func (t *Task) FromUser(call string) { t.note(Note{Kind: NoteUser, Name: call}) }
 
-// Submits notes that t submits new I/O.
-func (t *Task) Submits(what string) { t.note(Note{Kind: NoteSubmit, Name: what}) }
+// Submits notes that t submits new I/O to a device.
+func (t *Task) Submits(device string) { t.note(Note{Kind: NoteSubmit, Name: device}) }
 
 // Ends notes that a request for I/O has ended, for a reader of the trace.
 func (t *Task) Ends(format string, args ...any) {

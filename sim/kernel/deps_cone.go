@@ -407,7 +407,7 @@ func (n *Note) Tell() string {
 	case NoteUser:
 		what = "system call " + n.Name
 	case NoteSubmit:
-		what = "submission of " + n.Name
+		what = "submission of I/O to " + n.Name
 	case NoteRequest:
 		what = "end of request " + n.Name
 	case NoteLast:
