@@ -153,10 +153,14 @@ func (q *Queue) submitMq(t *kernel.Task, b *Bio) {
 	q.submitOnce(t, b, false)
 }
 
-// submitMapped is submitMq with the map made before there is a request. If it is gone again
-// when there is one, the request goes, too, and all begins anew: nobody waits with a tag.
+// submitMapped is submitMq for a bio whose request only takes a map that is there. If there
+// is none the request goes, the map is made, and all begins anew: nobody waits for a map
+// with a tag.
 func (q *Queue) submitMapped(t *kernel.Task, b *Bio) {
 	for {
+		if b = q.submitOnce(t, b, true); b == nil {
+			return
+		}
 		f := token.Frag{Use: b.Use, Off: uint64(b.Done), Len: uint64(b.Size)}
 		if o := b.Use.Token.Submit(t, &f); o.Status != kernel.BLK_STS_OK {
 			t.Sayf("SUB-3", "bio ends with %v", o.Status.Errno())
@@ -164,9 +168,6 @@ func (q *Queue) submitMapped(t *kernel.Task, b *Bio) {
 			return
 		}
 		b.Use.Token.Free(t, &f, token.NeverQueued)
-		if b = q.submitOnce(t, b, true); b == nil {
-			return
-		}
 	}
 }
 
@@ -221,7 +222,7 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 		switch {
 		case o.Status == kernel.BLK_STS_AGAIN && mapped:
 			rq.free(t, token.NeverQueued)
-			t.Say("SUB-3", "the map has gone: begin anew without the request")
+			t.Say("SUB-3", "no map: begin anew when there is one")
 			return b
 		case o.Status != kernel.BLK_STS_OK:
 			q.unassigned(t, rq, b, o.Status, o.FreeRequest)

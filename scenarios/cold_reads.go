@@ -12,7 +12,7 @@ var coldReads = &Scenario{
 		"without blocking, both go to workers, and the workers race to make the map. One map must come of it, and " +
 		"nothing must be left when the buffer is unregistered.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.All},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

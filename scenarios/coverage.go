@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"dmasim/sim"
+	"dmasim/sim/explore"
 )
 
 // StepCoverage is which steps of the specification the runs of scenarios came to, and in which
@@ -31,9 +32,9 @@ type Pair struct {
 	Forth, Back int
 }
 
-// CoverSteps explores scenarios on some designs, up to the quick promise and going on after
-// failures, and looks which steps the runs come to.
-func CoverSteps(ctx context.Context, all []*Scenario, designs ...*Design) (*StepCoverage, error) {
+// CoverSteps explores scenarios on some designs, up to the quick promise or up to the given
+// bound if that is set, goes on after failures, and looks which steps the runs come to.
+func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, designs ...*Design) (*StepCoverage, error) {
 	c := &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
 	m := sim.NewMachine()
 	defer m.Close()
@@ -45,7 +46,11 @@ func CoverSteps(ctx context.Context, all []*Scenario, designs ...*Design) (*Step
 				return nil, err
 			}
 			program := x.Program()
-			strategy, err := NewStrategy("dfs", 1, s.Quick)
+			promised := s.Quick
+			if bound != (explore.Coverage{}) {
+				promised = bound
+			}
+			strategy, err := NewStrategy("dfs", 1, promised)
 			if err != nil {
 				return nil, err
 			}

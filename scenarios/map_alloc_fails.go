@@ -18,7 +18,11 @@ var mapAllocFails = &Scenario{
 	Full:     explore.Coverage{Bound: explore.All},
 	Unfenced: true,
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: hw.IOMMUFault, Fix: token.FixAllocError}},
+		"rfc-v2": {
+			{Kind: hw.IOMMUFault, Fix: token.FixAllocError},
+			// Where the map is made before there is a request, it is made anew, and the error forgotten.
+			{Kind: iter.WrongErrno, Fix: token.FixAllocError},
+		},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

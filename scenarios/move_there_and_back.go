@@ -15,7 +15,7 @@ var moveThereAndBack = &Scenario{
 		"in the GPU's memory, which nobody has used meanwhile. A mapping that was made before leads to the right pages again; it " +
 		"must not be used all the same, since the copies are jobs of the device that may not have run.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.All},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},

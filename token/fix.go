@@ -74,8 +74,8 @@ const (
 	// FixRefuseBuffered has the block device refuse a token where the file is not O_DIRECT at the time
 	// of the issue (IMP-6).
 	FixRefuseBuffered
-	// FixMapBeforeTag gets or makes the map before a request is allocated and the queue entered
-	// (SUB-1, SUB-3), so that nobody waits for a reservation lock or a fence with a tag in
+	// FixMapBeforeTag gives the request back if there is no map for it, makes the map, and begins
+	// anew (SUB-1, SUB-3), so that nobody waits for a reservation lock or a fence with a tag in
 	// hand.
 	FixMapBeforeTag
 )
@@ -134,7 +134,7 @@ var fixes = []FixInfo{
 	{FixRefuseBuffered, "refuse-buffered", "IMP-6",
 		"refuse a token where the file is not O_DIRECT any more"},
 	{FixMapBeforeTag, "map-before-tag", "SUB-1, SUB-3",
-		"get the map before the queue is entered and a tag is taken"},
+		"make the map without a tag in hand, and begin anew"},
 }
 
 // Fixes lists every repair.

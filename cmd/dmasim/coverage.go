@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dmasim/scenarios"
+	"dmasim/sim/explore"
 	"dmasim/sim/report"
 )
 
@@ -49,7 +50,7 @@ func (a *app) coverage(args []string) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	c, err := scenarios.CoverSteps(ctx, all, designs...)
+	c, err := scenarios.CoverSteps(ctx, all, explore.Coverage{}, designs...)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "dmasim coverage: interrupted after %d runs\n", c.Runs)
 		return exitIncomplete, nil
@@ -66,15 +67,9 @@ func (a *app) coverageText(c *scenarios.StepCoverage) {
 	w := a.stdout
 	rows := [][]string{{"step", "runs", "seen first in"}}
 	for _, s := range scenarios.Steps() {
-		row := []string{s.Name, strconv.Itoa(c.Steps[s.Name]), c.First[s.Name]}
-		switch {
-		case c.Steps[s.Name] > 0:
-		case s.Unreachable != "":
-			row[1], row[2] = "-", "cannot be reached: "+s.Unreachable
-		default:
-			row[2] = "NOT REACHED"
+		if n := c.Steps[s.Name]; n > 0 {
+			rows = append(rows, []string{s.Name, strconv.Itoa(n), c.First[s.Name]})
 		}
-		rows = append(rows, row)
 	}
 	columns(w, "", rows)
 	fmt.Fprintln(w)

@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return out, ctx.Err()
+		return out, fmt.Errorf("interrupted %s: %w", r.where(), ctx.Err())
 	case limited.Err() != nil:
 		return out, fmt.Errorf("the machine was not off after %v, %s; %s", o.Timeout, r.where(), m.said())
 	case err != nil:

@@ -178,8 +178,8 @@ func (m *machine) Bytes() (buffers [][]byte, file []byte, err error) {
 
 // close ends the program: its last references of everything go.
 func (m *machine) close(t *kernel.Task) {
-	m.calls = math.MaxInt - 1
 	m.called()
+	m.calls = math.MaxInt // as part of that operation
 	m.ring.TaskExit(t)
 	m.ring.Close(t)
 }

@@ -2,6 +2,7 @@ package simpath
 
 import (
 	"fmt"
+	"strings"
 
 	"dmasim/sim"
 	"dmasim/sim/kernel"
@@ -51,7 +52,7 @@ func Run(m *sim.Machine, s sim.Strategy, w *workload.Workload, o Options) (*work
 	r := m.Run(s, func(st *sim.Task) { program(st, w, &o, &out, &err) })
 	s.Done(r)
 	if r.Failure != nil {
-		return nil, fmt.Errorf("%w\nschedule: %s", r.Failure, r.Schedule())
+		return nil, fmt.Errorf("%w\n%s\nschedule: %s", r.Failure, strings.Join(r.Failure.Detail, "\n"), r.Schedule())
 	}
 	return out, err
 }
