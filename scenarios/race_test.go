@@ -65,7 +65,7 @@ func TestSilentUnderSampling(t *testing.T) {
 // depends on it.
 func TestVisibleOperations(t *testing.T) {
 	for _, d := range scenarios.Designs() {
-		c := newCase(t, "publish-after-unlock", d.Name, token.FixPublishUnderResv*b2f(d.Repairable))
+		c := newCase(t, "publish-after-unlock", d.Name, (token.FixPublishUnderResv|token.FixReclaimQueue)*b2f(d.Repairable))
 		v := check(t, c, explore.NewDeepen(c.Scenario.Quick), c.Scenario.Quick, explore.Options{})
 		require.Equal(t, "pass", v.Outcome)
 		t.Logf("%s: at most %d visible operations in a run", d.Name, v.Report.Longest)

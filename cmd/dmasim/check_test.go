@@ -149,7 +149,7 @@ func TestInterrupt(t *testing.T) {
 	require.Equal(t, exitIncomplete, status)
 	require.Contains(t, out.String(), "incomplete (sampled)")
 	lines := strings.Split(term.text.String(), "\r")
-	require.Regexp(t, `^\d+s: \d of 3 cases, \d+ runs \(\d+/s\), (\d+ traces, )?depth \d+, \d failures`, lines[1])
+	require.Regexp(t, `^\d+s: \d of 4 cases, \d+ runs \(\d+/s\), (\d+ traces, )?depth \d+, \d failures`, lines[1])
 	require.Contains(t, lines[len(lines)-1], "dmasim check: interrupted when ")
 	require.Empty(t, strings.TrimSpace(lines[len(lines)-2]), "the line must be erased")
 	require.NotContains(t, term.text.String(), "\x1b", "no escape sequences")
