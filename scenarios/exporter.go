@@ -180,7 +180,8 @@ func newPinning(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	e := dmabufsim.NewPinningAtAttach(t, g, name, cfg.pages, place)
 	b := of(e.BufferObject, g.NewOwner)
 	b.disturb = func(t *kernel.Task, _ int) {
-		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY {
+		// Rings of other modes are closed by the tasks that use them, and then nobody is attached.
+		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY && w.mode.flags == 0 {
 			t.Fail(iter.WrongErrno, "a buffer that is pinned was moved (%v)", err)
 		}
 	}

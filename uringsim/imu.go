@@ -72,9 +72,11 @@ func (r *Ring) putImu(t *kernel.Task, m *imu) {
 	if m.refs <= 0 {
 		t.Fail(kernel.RefcountMisuse, "put of an io_mapped_ubuf without a reference (%s)", t.Task)
 	}
+	t.Release(&m.obj) // refcount_dec_and_test
 	if m.refs--; m.refs > 0 {
 		return
 	}
+	t.Acquire(&m.obj)
 	if m.acctPages != 0 {
 		t.Mark("REG-8 accounts")
 		r.User.unaccount(t, m.acctPages)

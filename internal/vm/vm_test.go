@@ -32,7 +32,16 @@ func TestGuest(t *testing.T) {
 			var output, trace bytes.Buffer
 			tests, err := Find()
 			require.NoError(t, err)
-			out, err := Run(t.Context(), Options{Kernel: k, Tests: tests, Output: &output, Trace: &trace, Timeout: 4 * time.Minute})
+			run := func() (*Outcome, error) {
+				output.Reset()
+				trace.Reset()
+				return Run(t.Context(), Options{Kernel: k, Tests: tests, Output: &output, Trace: &trace, Timeout: 4 * time.Minute})
+			}
+			out, err := run()
+			if err != nil { // no test has failed: an emulated machine can stop while it boots
+				t.Logf("ONCE MORE, for the machine ended before its tests did: %v\n%s", err, &output)
+				out, err = run()
+			}
 			if err != nil || !out.OK() {
 				t.Logf("%s", &output)
 				require.NoError(t, err)
