@@ -44,7 +44,7 @@ func TestEveryStrategyFindsTheRace(t *testing.T) {
 func TestSilentUnderSampling(t *testing.T) {
 	n := 1_000 * scale()
 	if testing.Short() {
-		n = 300
+		n = 20
 	}
 	for _, s := range scenarios.All() {
 		for _, d := range scenarios.Designs() {

@@ -13,10 +13,10 @@ import (
 // TestReductionLosesNothing holds dpor to its word on the scenarios: no sampled run shows
 // a trace that dpor did not run. It would if an operation failed to declare an access.
 func TestReductionLosesNothing(t *testing.T) {
-	samples := 300 * scale()
 	if testing.Short() {
-		samples = 150
+		t.Skip("every interleaving of every scenario, and as many samples")
 	}
+	samples := 300 * scale()
 	for _, s := range scenarios.All() {
 		for _, d := range scenarios.Designs() {
 			c := newCase(t, s.Name, d.Name, 0)

@@ -12,6 +12,9 @@ import (
 // TestRemedies computes for every scenario what makes it pass on the posted design: exactly the
 // repairs that its list of defects names, and no other set.
 func TestRemedies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every scenario is explored with dozens of sets")
+	}
 	d, err := scenarios.FindDesign("rfc-v2")
 	require.NoError(t, err)
 	for _, s := range scenarios.All() {
