@@ -119,7 +119,7 @@ func (f *Fence) enableLocked(t *kernel.Task) bool {
 	}
 	f.hold(t)
 	f.isAsked(t)
-	if f.ops.EnableSignaling(t, f) {
+	if t.Asking(func() bool { return f.ops.EnableSignaling(t, f) }) {
 		return true
 	}
 	f.signalLocked(t, now(t))

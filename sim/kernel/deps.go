@@ -14,7 +14,7 @@ type Deps struct {
 
 	notes []Note
 	// births has for each task, by its index, how many notes there were when it was created,
-	// and 1.
+	// and 1; or asked.
 	births []int32
 	cone   coneScratch
 	// explored is where the explored phase began, once that was asked for.
@@ -91,8 +91,23 @@ func (t *Task) creates(n *sim.Task, sort string) {
 	for len(d.births) <= n.Index() {
 		d.births = append(d.births, 0)
 	}
-	d.births[n.Index()] = int32(len(d.notes)) + 1
+	if d.births[n.Index()] = int32(len(d.notes)) + 1; t.asking > 0 {
+		d.births[n.Index()] = asked
+	}
 	t.K.isA(n, sort)
+}
+
+// asked stands in births for a task that was created because somebody asked for a signal. Had
+// that one not come, the next one who waits would have asked: what the first had done before
+// was not needed.
+const asked = -1
+
+// Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.
+func (t *Task) Asking(fn func() bool) bool {
+	t.asking++
+	ok := fn()
+	t.asking--
+	return ok
 }
 
 // FromUser notes that t has come from user space: whoever depends on what it does from here

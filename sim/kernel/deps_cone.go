@@ -101,6 +101,12 @@ func noWait(o *sim.Object, verb string) bool {
 // happened, stays so.
 func once(o *sim.Object) bool { return o.Type == "fence" || o.Type == "completion" }
 
+// ends tells whether a write to what is waited for may be what ended the wait: of a fence only its
+// signal does.
+func ends(e *sim.Event) bool {
+	return e.Obj.Type != "fence" || strings.HasPrefix(e.Verb, "dma_fence_signal")
+}
+
 // supply are the types of what tasks wait for one of, and which somebody else has taken before
 // and gives back.
 func supply(o *sim.Object) bool { return o.Type == "tags" || o.Type == "mempool" }
@@ -206,6 +212,9 @@ func (c *Cone) begin(s *coneScratch, e *sim.Event) {
 		for _, n := range s.active[m.child.Index()] { // that need it still
 			p := part{task: m.child.Parent(), at: m.part.at, how: created, by: n, ref: c.parts[n].ref}
 			if i := m.child.Index(); i < len(c.births) {
+				if c.births[i] == asked {
+					continue
+				}
 				p.notes = c.births[i] - 1
 			}
 			c.enter(s, p)
@@ -217,7 +226,7 @@ func (c *Cone) begin(s *coneScratch, e *sim.Event) {
 func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	ti := int32(e.Task.Index())
 	for j := 0; j < len(s.wants); j++ {
-		if w := s.wants[j]; w.obj == e.Obj && e.Class == sim.Write && !e.Blocking {
+		if w := s.wants[j]; w.obj == e.Obj && e.Class == sim.Write && !e.Blocking && ends(e) {
 			c.enter(s, part{task: e.Task, at: e.Op, how: woke, by: w.by, from: w.from})
 			s.wants = append(s.wants[:j], s.wants[j+1:]...)
 			j--

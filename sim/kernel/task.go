@@ -34,7 +34,8 @@ type Task struct {
 	Plug    Plug
 	BioList any
 
-	alloc allocState
+	alloc  allocState
+	asking int // depth of Asking
 
 	work *item // that t is the worker of: current_wq_worker()
 
