@@ -12,7 +12,8 @@ import (
 
 // pageCache is the page cache of a block device: what files without O_DIRECT read and write
 // (mm/filemap.c, block/fops.c). One lock stands for those of the folios and of the inode;
-// nothing is written back by itself, read ahead, or taken out by reclaim.
+// nothing is written back by itself, read ahead, or taken out by reclaim. Who may not wait still waits
+// for that lock, where the kernel would say -EAGAIN.
 type pageCache struct {
 	lock   kernel.Mutex
 	memory hw.Memory
