@@ -151,27 +151,9 @@ func settle(k *kernel.Task, ms int64) {
 	k.Await("settle", nil, sim.Read, func() bool { return over })
 }
 
-// conformanceCase is a numbered case of the reference of kernel primitives.
-type conformanceCase struct {
-	name  string
-	check func(t *testing.T)
-}
+// The numbered cases of the package: var _ = conform(cases{...}).
+type cases = simtest.Cases
 
-type cases = []conformanceCase
+var conform = simtest.Conform
 
-// groups are all conformance cases of the package.
-var groups []cases
-
-// conform adds cases to TestConformance: var _ = conform(cases{...}).
-func conform(c cases) bool {
-	groups = append(groups, c)
-	return true
-}
-
-func TestConformance(t *testing.T) {
-	for _, group := range groups {
-		for _, c := range group {
-			t.Run(c.name, c.check)
-		}
-	}
-}
+func TestConformance(t *testing.T) { simtest.Conformance(t) }

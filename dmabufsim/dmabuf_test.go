@@ -30,7 +30,7 @@ func (w *world) attach(k *kernel.Task) *Attachment {
 	return a
 }
 
-var bufferCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-DBUF-01", func(t *testing.T) { // which ops are entered with the lock
 		for _, p := range profiles {
 			passes(t, func(k *kernel.Task) {
@@ -645,7 +645,7 @@ var bufferCases = []conformanceCase{
 			})
 		}
 	}},
-}
+})
 
 var profiles = []kernel.Profile{kernel.V6_12, kernel.RFCBase, kernel.V7_3}
 

@@ -15,7 +15,7 @@ type peered struct{ notified }
 
 func (peered) AllowPeer2Peer() bool { return true }
 
-var exporterCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-DBUF-11", func(t *testing.T) { // revoking waits for both stages
 		revoke := func(skip, never bool) func(k *kernel.Task) {
 			return func(k *kernel.Task) {
@@ -121,4 +121,4 @@ var exporterCases = []conformanceCase{
 			sgt.Page(k)
 		})
 	}},
-}
+})

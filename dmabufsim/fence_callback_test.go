@@ -23,7 +23,7 @@ func newNode(k *kernel.Task) *node {
 	return n
 }
 
-var callbackCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-FENCE-02", func(t *testing.T) {
 		always(t, func(k *kernel.Task) {
 			f := newFence(k, 1, 1)
@@ -221,7 +221,7 @@ var callbackCases = []conformanceCase{
 			})
 		}
 	}},
-}
+})
 
 // A callback that does nothing visible costs the signaller nothing, and one that does
 // makes it give the lock up in an operation of its own.

@@ -21,7 +21,7 @@ func signalling(inside func(k *kernel.Task)) func(k *kernel.Task) {
 	}
 }
 
-var signallingCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-ANN-01", func(t *testing.T) {
 		alloc := func(gfp kernel.GFP) func(k *kernel.Task) {
 			return func(k *kernel.Task) { k.MayFail(gfp, "buffer") }
@@ -201,7 +201,7 @@ var signallingCases = []conformanceCase{
 		fails(t, kernel.LockOrder, "reservation_ww_class_mutex -> mmap_lock", nested(false))
 		passes(t, nested(true))
 	}},
-}
+})
 
 // A fence lock is a lock like others: a callback that takes a lock under which somebody
 // signals is reported.

@@ -9,7 +9,7 @@ import (
 	"dmasim/sim/kernel"
 )
 
-var fenceCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-FENCE-01", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			f := newFence(k, 1, 1)
@@ -332,7 +332,7 @@ var fenceCases = []conformanceCase{
 			require.Nil(t, AllocPrivateStub(k, 5))
 		})
 	}},
-}
+})
 
 func never(t *testing.T) FenceFunc {
 	return func(*kernel.Task, *Fence, *FenceCB) { require.Fail(t, "it must not be called") }

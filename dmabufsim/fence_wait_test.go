@@ -18,7 +18,7 @@ func after(k *kernel.Task, ticks int64, f *Fence) {
 	k.After(ticks*tick, sim.Quiet, "hardware", func(*sim.Task) { k.Interrupt("signaller", func(k *kernel.Task) { f.Signal(k) }) })
 }
 
-var waitCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-FENCE-11", func(t *testing.T) {
 		// What is decided at once: signalled, timeout, a signal pending for a wait that admits it.
 		for _, c := range []struct {
@@ -180,7 +180,7 @@ var waitCases = []conformanceCase{
 		always(t, waiting(func(k *kernel.Task, f *Fence) { require.Positive(t, f.WaitTimeout(k, true, 5)) }))
 		sometimes(t, sim.Bug, "stale", waiting(func(k *kernel.Task, f *Fence) { f.WaitTimeout(k, false, 0) }))
 	}},
-}
+})
 
 // The first of several fences ends the wait, whichever that is.
 func TestWaitAny(t *testing.T) {

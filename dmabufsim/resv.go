@@ -40,6 +40,9 @@ type Resv struct {
 	list sim.Object // the pointer, and what is in the list
 
 	fences *resvList // nil until the first reserve
+	// reserved is how many slots the holder of the lock has been promised and has not filled,
+	// for ReserveMore. The kernel does not count them.
+	reserved int //dmasim:private guarded by lock
 
 	system *fenceCore
 	buf    *DmaBuf // of which it is, nil for one by itself
@@ -88,6 +91,7 @@ func (r *Resv) Unlock(t *kernel.Task) {
 	if r.fences != nil && r.lock.Held(t) {
 		r.fences.max.Set(t, len(r.fences.entries))
 	}
+	r.reserved = 0
 	if r.opened {
 		r.opened = false
 		EndSignalling(t, r.cookie)

@@ -78,10 +78,12 @@ func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
 		t.Warn("dma_resv_reserve_fences: no slots asked for")
 		return kernel.EINVAL
 	}
+	promised := max(r.reserved, n)
 	old := r.fences
 	room := 4
 	if old != nil && old.max.Get(t) > 0 {
 		if len(old.entries)+n <= old.max.Get(t) {
+			r.reserved = promised
 			return kernel.OK
 		}
 		room = max(len(old.entries)+n, 2*old.max.Get(t))
@@ -105,6 +107,7 @@ func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
 		}
 	}
 	r.publish(t, grown)
+	r.reserved = promised
 	if old == nil {
 		return kernel.OK
 	}
@@ -113,6 +116,12 @@ func (r *Resv) ReserveFences(t *kernel.Task, n int) kernel.Errno {
 	}
 	t.FreeRCU(&old.Mem)
 	return kernel.OK
+}
+
+// ReserveMore is ReserveFences for slots beyond those that whoever holds the lock was promised and
+// has not filled. The kernel has no such function: it is what a repair would add to it.
+func (r *Resv) ReserveMore(t *kernel.Task, n int) kernel.Errno {
+	return r.ReserveFences(t, r.reserved+n)
 }
 
 // publish makes the list the object's. For readers nothing changes if both lists are
@@ -154,6 +163,7 @@ func (r *Resv) AddFence(t *kernel.Task, f *Fence, u Usage) {
 		t.BUG("dma_resv_add_fence: no slot was reserved (%d fences, room for %d)", len(l.entries), l.max.Get(t))
 	}
 	l.entries = append(l.entries, resvFence{f, u})
+	r.reserved = max(r.reserved-1, 0)
 }
 
 // publisher begins the signalling section of a strict object.

@@ -59,7 +59,7 @@ func walked(t *testing.T, room int, kept bool, meanwhile func(k *kernel.Task, r 
 	})
 }
 
-var resvReaderCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-RESV-15", func(t *testing.T) {
 		for what, container := range map[string]func(k *kernel.Task) *Fence{
 			"array": func(k *kernel.Task) *Fence {
@@ -357,7 +357,7 @@ var resvReaderCases = []conformanceCase{
 			r.fini(k)
 		})
 	}},
-}
+})
 
 // What a reader collected counts from the last restart on, and nothing of it is lost if
 // there is no memory.

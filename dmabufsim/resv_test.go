@@ -42,7 +42,7 @@ func contents(r *Resv) (out []string) {
 
 var usages = []Usage{UsageKernel, UsageWrite, UsageRead, UsageBookkeep}
 
-var resvCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-RESV-01", func(t *testing.T) {
 		passes(t, locked(func(k *kernel.Task, r *Resv) {
 			for _, u := range usages {
@@ -240,7 +240,7 @@ var resvCases = []conformanceCase{
 			r.fini(k)
 		})
 	}},
-}
+})
 
 // replaces adds a fence of context 7 after another and compares the list.
 func replaces(t *testing.T, u1 Usage, seq1, seq2 uint64, u2 Usage, want ...string) {
@@ -275,4 +275,25 @@ func TestAddFenceDeclaresWhatItReads(t *testing.T) {
 		}
 	}
 	require.True(t, declared)
+}
+
+// ReserveFences promises each caller the slots that it asks for, and all of them the same ones.
+// ReserveMore leaves those alone that were promised before.
+func TestReserveMore(t *testing.T) {
+	type reserve func(r *Resv, k *kernel.Task, n int) kernel.Errno
+	fill := func(others int, more reserve) func(*kernel.Task) {
+		return locked(func(k *kernel.Task, r *Resv) {
+			require.Equal(t, kernel.OK, r.ReserveFences(k, 2))
+			for i := range others {
+				require.Equal(t, kernel.OK, more(r, k, 1))
+				add(k, r, newFence(k, 10+uint64(i), 1), UsageRead)
+			}
+			add(k, r, newFence(k, 1, 1), UsageRead)
+			add(k, r, newFence(k, 2, 1), UsageRead)
+		})
+	}
+	for others := range 12 {
+		passes(t, fill(others, func(r *Resv, k *kernel.Task, n int) kernel.Errno { return r.ReserveMore(k, n) }))
+	}
+	fails(t, sim.Bug, "no slot was reserved", fill(5, func(r *Resv, k *kernel.Task, n int) kernel.Errno { return r.ReserveFences(k, n) }))
 }

@@ -21,7 +21,7 @@ func createUdmabuf(k *kernel.Task, b *Bus) (fd, memfd int, m *Memfd) {
 	return fd, memfd, m
 }
 
-var udmabufCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-UDMA-01", func(t *testing.T) {
 		const page, mega = hw.PageSize, 1 << 20
 		passes(t, func(k *kernel.Task) {
@@ -217,4 +217,4 @@ var udmabufCases = []conformanceCase{
 			b.FDs.Close(k, memfd)
 		})
 	}},
-}
+})

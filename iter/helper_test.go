@@ -21,30 +21,12 @@ var (
 	in, out           = hw.FromDevice, hw.ToDevice
 )
 
-// conformanceCase is a numbered case: of the reference of kernel primitives (C-IOV), or a
-// step of the specification (IT).
-type conformanceCase struct {
-	name  string
-	check func(t *testing.T)
-}
+// The numbered cases of the package: var _ = conform(cases{...}).
+type cases = simtest.Cases
 
-type cases = []conformanceCase
+var conform = simtest.Conform
 
-var groups []cases
-
-// conform adds cases to TestConformance: var _ = conform(cases{...}).
-func conform(c cases) bool {
-	groups = append(groups, c)
-	return true
-}
-
-func TestConformance(t *testing.T) {
-	for _, group := range groups {
-		for _, c := range group {
-			t.Run(c.name, c.check)
-		}
-	}
-}
+func TestConformance(t *testing.T) { simtest.Conformance(t) }
 
 // seg is a vector to be made: n bytes, the first one at off of its page.
 type seg struct{ off, n uint64 }

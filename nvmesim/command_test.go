@@ -21,7 +21,7 @@ func (r *rig) send(k *kernel.Task, cmd Command) (got Status) {
 	return got
 }
 
-var commandCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-NVME-07", func(t *testing.T) {
 		for blocks, want := range map[int]Status{256: DataTransferError, 257: InvalidField | DNR} {
 			passes(t, func(k *kernel.Task) {
@@ -227,7 +227,7 @@ var commandCases = []conformanceCase{
 			require.Len(t, r.ctrl.IOMMU.Faults(), 6, "one for each try")
 		})
 	}},
-}
+})
 
 // What a command asks for, and what is wrong with it.
 func TestCommands(t *testing.T) {

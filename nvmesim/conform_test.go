@@ -1,18 +1,14 @@
 package nvmesim
 
 import (
-	"slices"
 	"testing"
+
+	"dmasim/internal/simtest"
 )
 
-// conformanceCase is a numbered case of the reference.
-type conformanceCase struct {
-	name  string
-	check func(t *testing.T)
-}
+// The numbered cases of the package: var _ = conform(cases{...}).
+type cases = simtest.Cases
 
-func TestConformance(t *testing.T) {
-	for _, c := range slices.Concat(prpCases, sglCases, commandCases, recoveryCases) {
-		t.Run(c.name, c.check)
-	}
-}
+var conform = simtest.Conform
+
+func TestConformance(t *testing.T) { simtest.Conformance(t) }

@@ -97,7 +97,7 @@ func sizes(yield func(off, length int) bool) {
 	}
 }
 
-var prpCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-NVME-01", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			r, array := newRig(k, Config{}, 0), fakeArray(2051)
@@ -252,7 +252,7 @@ var prpCases = []conformanceCase{
 			}
 		})
 	}},
-}
+})
 
 // walk is a controller, with memory in which lists can be put.
 type walk struct {

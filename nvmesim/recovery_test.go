@@ -20,7 +20,7 @@ func recovery(k *kernel.Task, pages int, faults ...Fault) *rig {
 // ok are n good ends.
 func ok(n int) []kernel.BlkStatus { return make([]kernel.BlkStatus, n) }
 
-var recoveryCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-NVME-15", func(t *testing.T) {
 		// The first timeout aborts, and the command is tried again.
 		passes(t, func(k *kernel.Task) {
@@ -190,7 +190,7 @@ var recoveryCases = []conformanceCase{
 			}
 		})
 	}},
-}
+})
 
 // A controller that goes away ends everything, and can be removed.
 func TestRemoval(t *testing.T) {

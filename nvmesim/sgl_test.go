@@ -11,7 +11,7 @@ import (
 	"dmasim/sim/kernel"
 )
 
-var sglCases = []conformanceCase{
+var _ = conform(cases{
 	{"C-NVME-10", func(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			r := newRig(k, Config{SGL: true}, 0)
@@ -79,7 +79,7 @@ var sglCases = []conformanceCase{
 			require.Equal(t, InvalidSGLLength|DNR, s)
 		})
 	}},
-}
+})
 
 // Segments chain through their last descriptor.
 func TestSGLSegments(t *testing.T) {

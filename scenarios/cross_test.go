@@ -15,30 +15,12 @@ import (
 // the right one is explored in all of its interleavings, and a wrong one of the same shape
 // has to be found.
 
-// conformanceCase is a numbered case of the reference of kernel primitives.
-type conformanceCase struct {
-	name  string
-	check func(t *testing.T)
-}
+// The numbered cases of the package: var _ = conform(cases{...}).
+type cases = simtest.Cases
 
-type cases = []conformanceCase
+var conform = simtest.Conform
 
-// groups are all conformance cases of the package.
-var groups []cases
-
-// conform adds cases to TestConformance: var _ = conform(cases{...}).
-func conform(c cases) bool {
-	groups = append(groups, c)
-	return true
-}
-
-func TestConformance(t *testing.T) {
-	for _, group := range groups {
-		for _, c := range group {
-			t.Run(c.name, c.check)
-		}
-	}
-}
+func TestConformance(t *testing.T) { simtest.Conformance(t) }
 
 // on boots a kernel for every body; whole leaves that to a body that sets up a world.
 var (

@@ -6,18 +6,18 @@ import (
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 var reservedBySubmission = &Scenario{
 	Name: "reserved-by-submission",
 	Story: "As reserved-first, but it is a submission that needs the buffer elsewhere: it reserves slots for the fence of the copy and " +
-		"for that of its job together, before the buffer is moved and move_notify called (amdgpu). However many the importers " +
-		"leave beyond their own, the exporter may have reserved more: only it knows, and what it has reserved before move_notify " +
-		"is not its own afterwards.",
+		"for that of its job together, before the buffer is moved and move_notify called (amdgpu). An importer that " +
+		"leaves one slot beyond its own is not enough here: somebody has to count how many the exporter was promised.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: sim.Bug}},
+		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixSpareSlot}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

@@ -54,8 +54,9 @@ const (
 	FixFreeList
 	// FixSyncRange syncs the bytes of the transfer in PRE-1 and CMP-1, and not its pages.
 	FixSyncRange
-	// FixSpareSlot has REM-2 reserve a slot more than it fills: reservations do not add up, and
-	// the exporter may have made its own before it called move_notify.
+	// FixSpareSlot has REM-2 reserve a slot beyond those that are reserved already. In the kernel
+	// reservations do not add up, and the exporter may have made its own before it called
+	// move_notify.
 	FixSpareSlot
 	// FixInitImu initialises what REG-7 leaves as it was in a buffer from the cache: the number of
 	// pinned pages, and the vectors.
@@ -120,7 +121,7 @@ var fixes = []FixInfo{
 	{FixSyncRange, "sync-range", "PRE-1, CMP-1",
 		"sync the bytes of the transfer instead of whole pages"},
 	{FixSpareSlot, "spare-slot", "REM-2",
-		"reserve one fence slot more than is filled, for an exporter that reserved before it notified"},
+		"reserve a fence slot beyond those that the exporter reserved before it notified; dma_resv must count them"},
 	{FixInitImu, "init-imu", "REG-2, REG-7",
 		"initialise the number of pinned pages and the vectors of a buffer from the cache"},
 	{FixRefuseVectored, "refuse-vectored", "IMP-4",

@@ -12,12 +12,12 @@ func (tok *dmaToken) remove(t *kernel.Task) {
 	resv := &tok.reg.DmaBuf.Resv
 	t.Mark("REM-1")
 	resv.AssertHeld(t, "REM-1")
-	slots := 1
-	if tok.fixes.Has(token.FixSpareSlot) {
-		slots = 2
-	}
 	t.Mark("REM-2")
-	reserved := resv.ReserveFences(t, slots) == kernel.OK
+	reserve := resv.ReserveFences
+	if tok.fixes.Has(token.FixSpareSlot) {
+		reserve = resv.ReserveMore
+	}
+	reserved := reserve(t, 1) == kernel.OK
 	if !reserved && !tok.fixes.Has(token.FixDrainOnReserveFailure) { // REM-2
 		t.Mark("REM-2 no memory")
 		t.Warn("REM-2: no fence slot for the map, returning")

@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,31 +24,7 @@ func results(t *testing.T, s sim.Strategy, body func(k *Task, say func(format st
 
 // collect tells whether the search came to its end within a number of runs.
 func collect(s sim.Strategy, body func(k *Task, say func(format string, args ...any)), limit int) (map[string]bool, int, bool) {
-	m := sim.NewMachine()
-	m.StepLimit = 500
-	defer m.Close()
-	out := map[string]bool{}
-	d := simtest.NewDeclared(m, s)
-	for n := 1; n < limit; n++ {
-		said := ""
-		r := m.Run(d, on.Body(func(k *Task) {
-			body(k, func(format string, args ...any) { said += fmt.Sprintf(format, args...) + " " })
-		}))
-		switch {
-		case r.Abandoned:
-		case r.Failure != nil:
-			out[string(r.Failure.Kind)] = true
-		default:
-			out[strings.TrimSuffix(said, " ")] = true
-		}
-		if d.Undeclared != "" {
-			out["not declared: "+d.Undeclared] = true
-		}
-		if !s.Done(r) {
-			return out, n, true
-		}
-	}
-	return out, limit, false
+	return on.Ends(s, limit, body, func(f *sim.Failure) string { return string(f.Kind) })
 }
 
 // gives checks what the interleavings of a program can come to: all of them, and one of
