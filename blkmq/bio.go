@@ -41,7 +41,9 @@ type Bio struct {
 	// afterwards, or freed with the bio.
 	frag  token.Frag
 	split bool
-	mem   kernel.Mem // of a bio from a reserve
+	// verify is set if the protection information of a read is checked at its end.
+	verify bool
+	mem    kernel.Mem // of a bio from a reserve
 	pins
 }
 

@@ -46,7 +46,8 @@ func (i *BvecIter) advance(vecs []iter.Bvec, n uint32) bool {
 func (b *Bio) Advance(t *kernel.Task, n uint32) {
 	b.Sector += uint64(n / hw.SectorSize)
 	switch {
-	case b.Use != nil: // BIO-3
+	case b.Use != nil:
+		t.Mark("BIO-3")
 		b.Done += n
 		b.Size -= n
 	case !b.Op.data():

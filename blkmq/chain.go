@@ -26,6 +26,9 @@ func (b *Bio) End(t *kernel.Task, s kernel.BlkStatus) {
 		t.Fail(iter.DoubleCompletion, "bio of sector %d completed twice (%s)", b.Sector, t.Task)
 	}
 	b.ended = true
+	if b.verify && s == kernel.BLK_STS_OK {
+		b.walkIntegrity(t, "bio_integrity_verify")
+	}
 	if s != kernel.BLK_STS_OK {
 		b.status = s
 	}

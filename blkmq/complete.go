@@ -79,8 +79,8 @@ func (rq *Request) Update(t *kernel.Task, s kernel.BlkStatus, n uint32) bool {
 		if m == b.Size {
 			rq.Bio = b.next
 			b.next = nil
-			t.At("CMP-2", "bio_endio()")
 			b.Advance(t, m)
+			t.At("CMP-2", "bio_endio()")
 			b.End(t, s)
 		} else {
 			if s != kernel.BLK_STS_OK {

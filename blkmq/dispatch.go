@@ -48,6 +48,20 @@ func (q *Queue) queueRq(t *kernel.Task, rq *Request, last bool) kernel.BlkStatus
 	return q.Ops.QueueRq(t, rq)
 }
 
+// queueAny is queueRq for what was on a list. Whoever runs the queue for its own sake, as one that
+// waits for a tag does, takes others' requests along, which somebody else would have given out
+// without it: a fence that waits for one of those does not depend on that task.
+func (q *Queue) queueAny(t *kernel.Task, rq *Request, last bool) (s kernel.BlkStatus) {
+	if rq.by == t || t.Context() != kernel.InTask {
+		return q.queueRq(t, rq, last)
+	}
+	t.Asking(func() bool {
+		s = q.queueRq(t, rq, last)
+		return true
+	})
+	return s
+}
+
 // unstart is __blk_mq_requeue_request (CMP-4): the request is as if it had not been given to
 // the driver. The token's Requeue stage is called.
 func (rq *Request) unstart(t *kernel.Task) {
@@ -93,11 +107,13 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request) bool {
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
 		rq := list[0]
 		list = list[1:]
-		switch s = q.queueRq(t, rq, len(list) == 0); s {
+		s = q.queueAny(t, rq, len(list) == 0)
+		switch s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
 			rq.unstart(t)
+			rq.bounded(t)
 			list = append([]*Request{rq}, list...)
 		default:
 			rq.End(t, s)
@@ -120,6 +136,17 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request) bool {
 		h.delay(t, resourceDelay)
 	}
 	return false
+}
+
+// refusals is how often a request may be refused in a row. It is tried again by a timer, which fires
+// when there is nothing else to do: what it waits for will not happen.
+const refusals = 4
+
+// bounded reports a request that is tried again for ever, as the kernel does not.
+func (rq *Request) bounded(t *kernel.Task) {
+	if rq.refused++; rq.refused > refusals {
+		t.Livelock("the driver has refused the request with tag %d of %s %d times, and nothing else goes on", rq.tag, rq.q.Name, rq.refused)
+	}
 }
 
 // commit is blk_mq_commit_rqs: a promise that more would follow was not kept.

@@ -2,7 +2,6 @@ package blkmq
 
 import (
 	"dmasim/iter"
-	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -12,6 +11,9 @@ type Fops struct{ Queue *Queue }
 
 // Open returns a file of the device.
 func (q *Queue) Open(flags uint32) *iter.File {
+	if flags&iter.O_DIRECT == 0 {
+		q.cache.used = true
+	}
 	return &iter.File{Name: "/dev/" + q.Name, Flags: flags, Ops: Fops{q},
 		Mode: iter.FMODE_READ | iter.FMODE_WRITE | iter.FMODE_NOWAIT | iter.FMODE_CAN_ATOMIC_WRITE}
 }
@@ -52,18 +54,21 @@ func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if !k.File.Direct() {
 		return f.buffered(t, k, i)
 	}
-	if err := f.Queue.writeAndWait(t, uint64(k.Pos), i.Count, i.Dir == hw.ToDevice, k.Nowait()); err != kernel.OK {
+	if err := f.Queue.beforeDirect(t, k, i); err != kernel.OK {
 		return iter.Neg(err)
 	}
 	t.Mark("BIO-0")
-	left := uint64(f.Queue.Size - k.Pos)
-	if i.Count <= left {
-		return f.direct(t, k, i)
+	more := uint64(0)
+	if left := uint64(f.Queue.Size - k.Pos); i.Count > left {
+		t.Mark("BIO-0 truncated")
+		more = i.Count - left
+		i.Truncate(left)
 	}
-	t.Mark("BIO-0 truncated")
-	more := i.Count - left
-	i.Truncate(left)
+	count := i.Count
 	ret := f.direct(t, k, i)
+	if ret != iter.Neg(kernel.EIOCBQUEUED) { // what was taken and not transferred
+		i.Revert(t, count-uint64(max(ret, 0))-i.Count)
+	}
 	i.Reexpand(i.Count + more)
 	return ret
 }

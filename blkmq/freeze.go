@@ -24,6 +24,7 @@ func (q *Queue) enter(t *kernel.Task, nowait bool) kernel.BlkStatus {
 	default:
 		t.MightSleep("blk_queue_enter", q.Name)
 		t.Step(sim.Op{Verb: "blk_queue_enter", Obj: &q.refs, Class: using, Guard: (*admitted)(q)})
+		t.Behind("an entry to " + q.Name + ", which was frozen")
 		t.Acquire(&q.refs)
 		if q.dying {
 			return kernel.BLK_STS_IOERR

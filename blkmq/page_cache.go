@@ -10,24 +10,9 @@ import (
 	"dmasim/token"
 )
 
-// pageCache is the page cache of a block device: what files without O_DIRECT read and write
-// (mm/filemap.c, block/fops.c). One lock stands for those of the folios and of the inode;
-// nothing is written back by itself, read ahead, or taken out by reclaim. Who may not wait still waits
-// for that lock, where the kernel would say -EAGAIN.
-type pageCache struct {
-	lock   kernel.Mutex
-	memory hw.Memory
-	pages  kernel.Field[[]*cachePage] // by index
-	inited bool                       //dmasim:private the model's own: the inode has the lock from the start
-}
-
-// cachePage is a page of the cache, with a bit for each sector in it.
-type cachePage struct {
-	index    uint64
-	page     []*hw.Page
-	uptodate uint8
-	dirty    uint8
-}
+// What files without O_DIRECT read and write (mm/filemap.c, block/fops.c). Nothing is written back by
+// itself, read ahead, or taken out by reclaim, and nobody changes the size of blocks or punches
+// holes: so the lock of the inode and that of the invalidation are always free to share.
 
 // bits are those of the sectors that a range of a page has in full, or touches.
 func bits(off, n uint64, touched bool) (b uint8) {
@@ -53,31 +38,25 @@ func (f Fops) buffered(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if write && k.Nowait() {
 		return iter.Neg(kernel.EOPNOTSUPP)
 	}
-	c := f.Queue.pageCache(t)
-	c.lock.Lock(t)
-	defer c.lock.Unlock(t)
+	f.Queue.cache.used = true
 	done := int64(0)
 	for left := min(i.Count, uint64(f.Queue.Size-k.Pos)); left > 0; {
 		pos := uint64(k.Pos + done)
 		off := pos % pageSize
-		n := min(left, pageSize-off)
-		p, err := f.Queue.cached(t, c, pos/pageSize, off, n, write, k.Nowait())
+		want := min(left, pageSize-off)
+		var n uint64
+		var err kernel.Errno
+		if write {
+			n, err = f.Queue.writeFolio(t, i, pos/pageSize, off, want)
+		} else {
+			n, err = f.Queue.readFolio(t, i, pos/pageSize, off, want, k.Nowait())
+		}
+		if n == 0 && err == kernel.OK {
+			err = kernel.EFAULT
+		}
 		if err != kernel.OK {
 			if done == 0 {
 				return iter.Neg(err)
-			}
-			break
-		}
-		if write {
-			n = i.CopyPageFromIterAtomic(t, p.page, off, n)
-			p.uptodate |= bits(off, n, false)
-			p.dirty |= bits(off, n, true)
-		} else {
-			n = i.CopyPageToIter(t, p.page, off, n)
-		}
-		if n == 0 {
-			if done == 0 {
-				return iter.Neg(kernel.EFAULT)
 			}
 			break
 		}
@@ -88,82 +67,158 @@ func (f Fops) buffered(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	return done
 }
 
-func (q *Queue) pageCache(t *kernel.Task) *pageCache {
-	if c := &q.cache; !c.inited {
-		c.inited = true
-		c.lock.Init(t, nil, q.Name+" page cache")
-	}
-	return &q.cache
-}
-
-// cached is the page of an index, with the sectors in it that a transfer of n bytes from off on
-// needs: all that it touches for a read, and for a write those that it does not cover.
-func (q *Queue) cached(t *kernel.Task, c *pageCache, index, off, n uint64, write, nowait bool) (*cachePage, kernel.Errno) {
-	pages := c.pages.Get(t)
-	at, found := slices.BinarySearchFunc(pages, index, func(p *cachePage, index uint64) int { return int(p.index) - int(index) })
-	if !found {
-		p := &cachePage{index: index, page: c.memory.Alloc(t.Task, q.Name+" page cache", 1)}
-		hw.Fill(p.page, "whoever had the page before")
-		pages = slices.Insert(pages, at, p)
-		c.pages.Set(t, pages)
-	}
-	p := pages[at]
+// readFolio is a turn of filemap_read: n bytes of a folio, from off on, go to the iterator. One who
+// may not wait takes only what is there; what is up to date needs no lock.
+func (q *Queue) readFolio(t *kernel.Task, i *iter.Iter, index, off, n uint64, nowait bool) (uint64, kernel.Errno) {
+	c := q.pageCache(t)
 	need := bits(off, n, true)
-	if write {
-		need &^= bits(off, n, false)
+	f := c.find(t, index)
+	if f == nil || need&^f.uptodate != 0 {
+		if nowait {
+			return 0, kernel.EAGAIN
+		}
+		f = c.locked(t, index, c.obj.Name)
+		err := q.fill(t, f, need)
+		f.unlock(t)
+		if err != kernel.OK {
+			return 0, err
+		}
 	}
-	if need &^= p.uptodate; need == 0 {
-		return p, kernel.OK
-	}
-	if nowait {
-		return nil, kernel.EAGAIN
-	}
-	if err := q.transferPage(t, REQ_OP_READ, p, need); err != kernel.OK {
-		return nil, err
-	}
-	p.uptodate |= need
-	return p, kernel.OK
+	n = i.CopyPageToIter(t, f.page, off, n)
+	t.Touch(&c.obj, sim.Read)
+	return n, kernel.OK
 }
 
-// writeAndWait is filemap_write_and_wait_range: what is dirty in a range goes to the device
-// (BIO-0). With drop it is also taken out of the cache.
-func (q *Queue) writeAndWait(t *kernel.Task, pos, n uint64, drop, nowait bool) kernel.Errno {
-	c := &q.cache
-	if len(c.pages.Racy(t)) == 0 { // mapping_needs_writeback, which takes no lock
+// writeFolio is a turn of iomap_write_iter: n bytes of the iterator go to a folio, from off on.
+func (q *Queue) writeFolio(t *kernel.Task, i *iter.Iter, index, off, n uint64) (uint64, kernel.Errno) {
+	c := q.pageCache(t)
+	f := c.locked(t, index, c.obj.Name)
+	defer f.unlock(t)
+	if err := q.fill(t, f, bits(off, n, true)&^bits(off, n, false)); err != kernel.OK {
+		return 0, err
+	}
+	n = i.CopyPageFromIterAtomic(t, f.page, off, n)
+	t.Touch(&c.obj, sim.Write)
+	f.uptodate |= bits(off, n, false)
+	f.dirty |= bits(off, n, true)
+	return n, kernel.OK
+}
+
+// fill reads those sectors of a locked folio that are not up to date.
+func (q *Queue) fill(t *kernel.Task, f *folio, need uint8) kernel.Errno {
+	if need &^= f.uptodate; need == 0 {
 		return kernel.OK
 	}
-	c.lock.Lock(t)
-	defer c.lock.Unlock(t)
-	var keep []*cachePage
-	for _, p := range c.pages.Get(t) {
-		if (p.index+1)*pageSize <= pos || p.index*pageSize >= pos+n {
-			keep = append(keep, p)
-			continue
+	if err := q.transferPage(t, REQ_OP_READ, f, need); err != kernel.OK {
+		return err
+	}
+	t.Touch(&f.c.obj, sim.Write)
+	f.uptodate |= need
+	return kernel.OK
+}
+
+// beforeDirect is what a direct transfer has to do with pages in the cache (BIO-0): a read has
+// what is dirty written first (kiocb_write_and_wait), a write also drops all of them
+// (kiocb_invalidate_pages). One who may not wait gives up where either could wait.
+func (q *Queue) beforeDirect(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) kernel.Errno {
+	c := q.pageCache(t)
+	if c == nil {
+		return kernel.OK
+	}
+	t.Touch(&c.obj, sim.Read) // nrpages, without a lock
+	if len(c.folios) == 0 {
+		return kernel.OK
+	}
+	pos, n, write := uint64(k.Pos), i.Count, i.Dir == hw.ToDevice
+	if k.Nowait() {
+		call := "filemap_range_needs_writeback"
+		if write {
+			call = "filemap_range_has_page"
 		}
-		if nowait && (drop || p.dirty != 0) {
+		t.Step(sim.Op{Verb: call, Obj: &c.obj, Class: sim.Read})
+		if in := c.within(pos, n); write && len(in) > 0 || !write && c.needsWriteback(in) {
 			return kernel.EAGAIN
 		}
-		if p.dirty != 0 {
-			if err := q.transferPage(t, REQ_OP_WRITE, p, p.dirty); err != kernel.OK {
+		return kernel.OK
+	}
+	if err := q.writeAndWait(t, c, pos, n); err != kernel.OK || !write {
+		return err
+	}
+	return q.invalidate(t, c, pos, n)
+}
+
+// needsWriteback is filemap_range_needs_writeback: a folio that is only being read counts, too, but not
+// if nothing is dirty anywhere.
+func (c *pageCache) needsWriteback(in []*folio) bool {
+	tagged := func(f *folio) bool { return f.dirty != 0 || f.writeback }
+	return slices.ContainsFunc(c.folios, tagged) &&
+		slices.ContainsFunc(in, func(f *folio) bool { return tagged(f) || f.owner != nil })
+}
+
+// writeAndWait is filemap_write_and_wait_range: what is dirty in a range goes to the device, and what is
+// on its way there is waited for.
+func (q *Queue) writeAndWait(t *kernel.Task, c *pageCache, pos, n uint64) kernel.Errno {
+	t.Step(sim.Op{Verb: "filemap_write_and_wait_range", Obj: &c.obj, Class: sim.Read})
+	for _, f := range c.within(pos, n) {
+		if f.dirty != 0 && f.lock(t) {
+			if err := q.writeBack(t, f); err != kernel.OK {
 				return err
 			}
-			p.dirty = 0
-		}
-		if !drop {
-			keep = append(keep, p)
+		} else if f.writeback {
+			f.waitWriteback(t)
 		}
 	}
-	c.pages.Set(t, keep)
+	return kernel.OK
+}
+
+// writeBack writes what is dirty of a locked folio, and unlocks it as soon as that has begun.
+func (q *Queue) writeBack(t *kernel.Task, f *folio) kernel.Errno {
+	if f.writeback {
+		f.waitWriteback(t)
+	}
+	sectors := f.dirty
+	f.unlock(t)
+	if sectors == 0 {
+		return kernel.OK
+	}
+	f.dirty, f.writeback = 0, true
+	err := q.transferPage(t, REQ_OP_WRITE, f, sectors)
+	t.Step(sim.Op{Verb: "folio_end_writeback", Obj: &f.c.obj})
+	f.writeback = false
+	return err
+}
+
+// invalidate is invalidate_inode_pages2_range. What has become dirty again is written, where the
+// kernel would do the whole write through the cache and write that back.
+func (q *Queue) invalidate(t *kernel.Task, c *pageCache, pos, n uint64) kernel.Errno {
+	t.Step(sim.Op{Verb: "invalidate_inode_pages2_range", Obj: &c.obj, Class: sim.Read})
+	for _, f := range c.within(pos, n) {
+		for f.lock(t) {
+			if f.dirty != 0 || f.writeback {
+				if err := q.writeBack(t, f); err != kernel.OK {
+					return err
+				}
+				continue
+			}
+			f.unlock(t)
+			f.gone = true
+			at, _ := c.search(f.index)
+			c.folios = slices.Delete(c.folios, at, at+1)
+		}
+	}
 	return kernel.OK
 }
 
 // Sync is sync_blockdev: all that is dirty goes to the device.
 func (q *Queue) Sync(t *kernel.Task) kernel.Errno {
-	return q.writeAndWait(t, 0, uint64(q.Size), false, false)
+	if c := q.pageCache(t); c != nil {
+		return q.writeAndWait(t, c, 0, uint64(q.Size))
+	}
+	return kernel.OK
 }
 
 // transferPage reads or writes sectors of a page, in one bio for each run of them.
-func (q *Queue) transferPage(t *kernel.Task, op Op, p *cachePage, sectors uint8) kernel.Errno {
+func (q *Queue) transferPage(t *kernel.Task, op Op, f *folio, sectors uint8) kernel.Errno {
 	for s := uint32(0); s < pageSectors; s++ {
 		if sectors&(1<<s) == 0 {
 			continue
@@ -172,8 +227,8 @@ func (q *Queue) transferPage(t *kernel.Task, op Op, p *cachePage, sectors uint8)
 		for s+n < pageSectors && sectors&(1<<(s+n)) != 0 {
 			n++
 		}
-		b := &Bio{Op: op, Vecs: []iter.Bvec{{Pages: p.page, Offset: s * sectorSize, Len: n * sectorSize}}}
-		b.Sector, b.Size = p.index*pageSectors+uint64(s), n*sectorSize
+		b := &Bio{Op: op, Vecs: []iter.Bvec{{Pages: f.page, Offset: s * sectorSize, Len: n * sectorSize}}}
+		b.Sector, b.Size = f.index*pageSectors+uint64(s), n*sectorSize
 		if err := q.submitAndWait(t, b); err != kernel.OK {
 			return err
 		}

@@ -64,6 +64,9 @@ type Queue struct {
 	NoNowait bool
 	// ReadOnly is set for a disk that is not to be written to.
 	ReadOnly bool
+	// Integrity is set for a device with protection information that the block layer makes and checks
+	// (blk_integrity).
+	Integrity bool
 	// SoftirqDone moves completions to a softirq, as is done with a single hardware queue.
 	SoftirqDone bool
 	// Timeout is rq_timeout: 0 means the default.

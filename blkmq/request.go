@@ -41,6 +41,7 @@ type Request struct {
 	q         *Queue
 	tail      *Bio
 	tag       int
+	by        *kernel.Task // who took the tag
 	state     state
 	refs      int // besides the owner's, see timeouts
 	dead      bool
@@ -49,6 +50,7 @@ type Request struct {
 	deadline  kernel.Jiffies
 	path      token.Path
 	ran       int // see starved
+	refused   int // see bounded
 	flush     *flushing
 }
 
@@ -102,7 +104,7 @@ func (rq *Request) Start(t *kernel.Task) {
 		t.Warn("blk_mq_start_request: the request is not idle")
 	}
 	rq.q.timer.add(t, rq)
-	rq.state = inFlight
+	rq.state, rq.refused = inFlight, 0
 	if b := rq.Bio; b != nil && b.Flags&REQ_POLLED != 0 {
 		b.Cookie = rq.Hctx
 	}

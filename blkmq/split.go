@@ -177,7 +177,6 @@ func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
 	front := q.Split(t, b, f.bytes)
 	if front.Use != nil {
 		t.Mark("BIO-4 split")
-		t.Mark("BIO-3")
 		t.Sayf("BIO-4", "split after %d bytes, %d segment(s)", front.Size, f.nsegs)
 	}
 	front.Flags |= REQ_NOMERGE

@@ -198,6 +198,9 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 		return nil
 	}
 	b, nsegs := q.SplitToLimits(t, b) // BIO-4
+	if b != nil {
+		q.integrityPrep(t, b)
+	}
 	if b == nil || q.plugMerge(t, b, nsegs) {
 		leave()
 		return nil
@@ -249,7 +252,9 @@ func (q *Queue) unassigned(t *kernel.Task, rq *Request, b *Bio, s kernel.BlkStat
 	t.Mark("SUB-3 would block")
 	if s != kernel.BLK_STS_AGAIN {
 		t.Mark("SUB-3 fails")
-		s = kernel.BLK_STS_RESOURCE
+		if !token.Repaired(t, token.FixKeepErrno) {
+			s = kernel.BLK_STS_RESOURCE
+		}
 	}
 	if free {
 		rq.free(t, token.NeverQueued)

@@ -23,6 +23,7 @@ type Tags struct {
 	pdus []any // what a driver keeps with a tag, see Request.Pdu
 	free int
 	poll bool
+	one  string // words for one of them
 }
 
 // NewTagset returns a set of depth tags for one hardware queue.
@@ -39,7 +40,7 @@ func NewTagsetOf(t *kernel.Task, name string, depth, queues, polled int) *Tagset
 		if queues+polled > 1 {
 			n = fmt.Sprintf("%s %d", name, i)
 		}
-		tags := &Tags{used: make([]*Request, depth), pdus: make([]any, depth), free: depth, poll: i >= queues}
+		tags := &Tags{used: make([]*Request, depth), pdus: make([]any, depth), free: depth, poll: i >= queues, one: "one of " + n}
 		t.Own(&tags.obj, "tags", n)
 		s.hw = append(s.hw, tags)
 	}
@@ -112,6 +113,9 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 	for {
 		t.Step(op)
 		if h.tags.take(t, rq) {
+			if !nowait {
+				t.Behind(h.tags.one)
+			}
 			return true
 		}
 		if nowait {
@@ -129,7 +133,7 @@ func (s *Tags) take(t *kernel.Task, rq *Request) bool {
 		if u == nil {
 			s.used[i] = rq
 			s.free--
-			rq.tag, rq.Pdu = i, s.pdus[i]
+			rq.tag, rq.by, rq.Pdu = i, t, s.pdus[i]
 			t.Acquire(&s.obj)
 			return true
 		}

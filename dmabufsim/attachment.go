@@ -230,11 +230,12 @@ func (d *DmaBuf) MoveNotify(t *kernel.Task) {
 			continue
 		}
 		for i := range a.tables {
-			a.tables[i].told = true
+			a.tables[i].tell(t)
 		}
 		a.telling = t
 		a.Importer.MoveNotify(t, a)
 		a.telling = nil
+		a.owes()
 		d.Resv.AssertHeld(t, "return from move_notify")
 	}
 }

@@ -104,7 +104,11 @@ func (b *BufferObject) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction
 
 // UnmapDmaBuf takes the mapping away from the device.
 func (b *BufferObject) UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction) {
-	a.Dev.Unmap(t.Task, sgt.Segments)
+	if b.Buf.bus.SyncsAtUnmap {
+		a.Dev.Unmap(t.Task, sgt.Segments)
+	} else {
+		a.Dev.UnmapNoSync(t.Task, sgt.Segments)
+	}
 }
 
 // Release gives the pages back; as long as there are fences, a work item does it that waits for

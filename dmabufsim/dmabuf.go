@@ -13,6 +13,9 @@ type Bus struct {
 	Memory *hw.Memory
 	// FDs is the descriptor table of the process that the buffers are handed to.
 	FDs FDTable
+	// SyncsAtUnmap has the exporters of movable buffers copy bounce pages back when they unmap, as
+	// amdgpu and xe do. With DMA_ATTR_SKIP_CPU_SYNC, which they map with, they would not.
+	SyncsAtUnmap bool
 
 	fences  *fenceCore
 	buffers []*DmaBuf
@@ -24,6 +27,7 @@ func NewBus(t *kernel.Task) *Bus {
 	b := &Bus{Memory: hw.NewMemory(t.Task), fences: fenceSystem(t)}
 	b.FDs.init(t)
 	t.Machine().Audit(b.audit)
+	t.K.WhenSettled(b.late)
 	return b
 }
 

@@ -156,10 +156,7 @@ var _ = conform(cases{
 			got := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
 				w, _ := newSpied(k)
 				f := newFence(k, 1, 1)
-				w.buf.Resv.Lock(k, nil)
-				w.buf.Resv.ReserveFences(k, 1)
-				w.buf.Resv.AddFence(k, &f.Fence, u)
-				w.buf.Resv.Unlock(k)
+				publish(k, &w.buf.Resv, f, u)
 				a, _ := w.buf.Attach(k, w.dev)
 				k.Go("importer", func(k *kernel.Task) {
 					sgt, _ := a.MapUnlocked(k, hw.Bidirectional)
@@ -185,10 +182,7 @@ var _ = conform(cases{
 				k.K.Profile = p
 				w, s := newSpied(k)
 				f := newFence(k, 1, 1)
-				w.buf.Resv.Lock(k, nil)
-				w.buf.Resv.ReserveFences(k, 1)
-				w.buf.Resv.AddFence(k, &f.Fence, UsageKernel)
-				w.buf.Resv.Unlock(k)
+				publish(k, &w.buf.Resv, f, UsageKernel)
 				importer := k.Go("importer", func(k *kernel.Task) {
 					a, err := w.buf.Attach(k, w.dev)
 					if p > kernel.V6_12 {
@@ -499,10 +493,7 @@ var _ = conform(cases{
 				got := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
 					w := newWorld(k)
 					f := newFence(k, 1, 1)
-					w.buf.Resv.Lock(k, nil)
-					w.buf.Resv.ReserveFences(k, 1)
-					w.buf.Resv.AddFence(k, &f.Fence, u)
-					w.buf.Resv.Unlock(k)
+					publish(k, &w.buf.Resv, f, u)
 					k.Go("cpu", func(k *kernel.Task) {
 						require.Equal(t, kernel.OK, w.buf.BeginCPUAccess(k, dir))
 						say("%v", f.Signaled())
@@ -522,10 +513,7 @@ var _ = conform(cases{
 		passes(t, func(k *kernel.Task) { // a signal ends the wait
 			w := newWorld(k)
 			f := newFence(k, 1, 1)
-			w.buf.Resv.Lock(k, nil)
-			w.buf.Resv.ReserveFences(k, 1)
-			w.buf.Resv.AddFence(k, &f.Fence, UsageKernel)
-			w.buf.Resv.Unlock(k)
+			publish(k, &w.buf.Resv, f, UsageKernel)
 			cpu := k.Go("cpu", func(k *kernel.Task) {
 				require.Equal(t, kernel.ERESTARTSYS, w.buf.Sync(k, DMA_BUF_SYNC_READ))
 			})

@@ -56,6 +56,35 @@
 // Code between [BeginSignalling] and [EndSignalling] comes after all of it. A reservation object
 // that is Strict begins such a section by itself.
 //
+// # Rules of fences
+//
+// What may happen between the publication of a fence and its signal, and what an importer may do
+// once it was told of a move, is checked in each run, whether or not it ended badly: see
+// [FenceRule]. A report names the fence, who published it, and the steps that lead from the
+// offence to the signal. The tests have a breach of each rule, and a program of the same shape
+// that is right.
+//
+//	rule                                                checked                     test
+//	R2 all allocations come before the work begins      at the signal               FenceRules
+//	R3 no allocation that may enter reclaim             at the signal               FenceRules, FenceOfReferences
+//	R4 no reservation lock                              at the signal               FenceRules
+//	R5 no use of the old mapping once the fences        at each transfer, and at    RulesOfAccess
+//	   have signalled that stood for it                 move_notify if there are
+//	                                                    none
+//	R5 the unmap follows by itself                      at the end of Explore       RulesOfAccess
+//	R6 no user space, no task work, no new I/O, no      at the signal               FenceRules
+//	   workqueue without a rescuer
+//	R7 what uses the old mapping is over by necessity   at the signal               RulesOfAccess
+//	   when the importer's fence signals
+//	R7 who holds what the fence waits for does not      at the signal               FenceOfReferences, blkmq TagWithTheMap
+//	   wait for what other I/O has
+//	R8 a new mapping is used after the KERNEL fences    at each transfer            RulesOfAccess
+//
+// For "at the signal" what the signal depended on is found in the trace: see [kernel.Cone]. What
+// the rules allow, though it looks as if they did not, is in the test RulesAllow. That fewer fences
+// are waited for than were published, or in a class that is too weak, is no rule here: the
+// hardware sees what comes of it.
+//
 // # Left out
 //
 // Poll and sync_file; caches, and so what begin and end of CPU access do besides waiting; page

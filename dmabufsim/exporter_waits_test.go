@@ -19,10 +19,7 @@ func TestMapThatWaits(t *testing.T) {
 			b := g.Export(k, "bo", 1, System)
 			a, _ := b.Buf.DynamicAttach(k, hw.NewIOMMU(k.Task, "dev0"), deafened, nil)
 			f := newFence(k, 1, 1)
-			b.Buf.Resv.Lock(k, nil)
-			b.Buf.Resv.ReserveFences(k, 1)
-			b.Buf.Resv.AddFence(k, &f.Fence, UsageBookkeep)
-			b.Buf.Resv.Unlock(k)
+			publish(k, &b.Buf.Resv, f, UsageBookkeep)
 			k.Go("importer", func(k *kernel.Task) {
 				sgt, _ := a.MapUnlocked(k, hw.Bidirectional)
 				k.Touch(&f.obj, sim.Read)
@@ -47,10 +44,7 @@ func TestRevokeWaitsForFences(t *testing.T) {
 	got := outcomes(t, func(k *kernel.Task, say func(string, ...any)) {
 		r := NewRevoking(k, NewBus(k), "vfio", 1)
 		f := newFence(k, 1, 1)
-		r.Buf.Resv.Lock(k, nil)
-		r.Buf.Resv.ReserveFences(k, 1)
-		r.Buf.Resv.AddFence(k, &f.Fence, UsageBookkeep)
-		r.Buf.Resv.Unlock(k)
+		publish(k, &r.Buf.Resv, f, UsageBookkeep)
 		k.Go("vfio", func(k *kernel.Task) {
 			r.Revoke(k)
 			say("%v", f.Signaled())

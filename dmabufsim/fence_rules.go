@@ -18,8 +18,10 @@ type lifeOfFence struct {
 	// since is when others began to need the signal: the publication, or the first wait for
 	// a fence whose driver has to be asked.
 	since kernel.Point
-	// importer is whose fence it is, if it was published when that was told of a move.
+	// importer is whose fence it is, if it was published when that was told of a move, and
+	// mappings are what it was told of.
 	importer *Attachment
+	mappings []int
 	// signalled is where; cone what that depended on, in a traced run.
 	signalled sim.Place
 	cone      *kernel.Cone
@@ -36,7 +38,7 @@ func (f *Fence) isPublished(t *kernel.Task, r *Resv) {
 	if r.buf != nil {
 		for _, a := range r.buf.attachments {
 			if a.telling == t {
-				f.life.importer = a
+				f.life.importer, f.life.mappings = a, a.losing()
 			}
 		}
 	}
@@ -62,15 +64,15 @@ func (f *Fence) checkSignal(t *kernel.Task) {
 	}
 	if !t.K.NoFenceRules {
 		f.checkOrder(t)
-		f.checkAccesses(t, fenceSystem(t))
+		f.checkAccesses(t, fenceSystem(t), cone)
 		for i := range cone.Notes {
 			d := &cone.Notes[i]
-			if rule := broken(d.Note, cone.Holding(d)); rule != "" {
+			if rule := broken(cone, d); rule != "" {
 				var detail []string
 				if t.Tracing() {
 					detail = f.tell(t, cone, d)
 				}
-				t.FlagMinor(FenceRule, detail, "%s, and is needed for %s to signal", rule, f)
+				t.FlagMinor(FenceRule, detail, "%s; %s cannot signal without that", rule, f)
 			}
 		}
 	}
@@ -85,16 +87,25 @@ func (f *Fence) checkOrder(t *kernel.Task) {
 	if life.created.Place.Task != publisher {
 		return // somebody else has made it long before
 	}
+	var cone *kernel.Cone
 	between := t.K.Notes(publisher, life.created, life.published)
 	for i := range between {
 		n := &between[i]
 		if n.Kind != kernel.NoteAlloc {
 			continue
 		}
-		if at := t.DependsOn(life.created).Started(publisher); at < 0 || at >= int(n.Op) {
-			return
+		if cone == nil {
+			cone = t.DependsOn(life.created)
 		}
-		t.FlagMinor(FenceRule, []string{n.Tell()}, "R2: the work of %s had begun, and its publisher still allocated %s", f, n.Name)
+		if at := cone.Started(publisher); at < 0 || at >= int(n.Op) {
+			continue
+		}
+		var detail []string
+		if t.Tracing() {
+			detail = append([]string{fmt.Sprintf("%s was made %s, published %s, and is signalled %s", f, life.created.Place, life.published.Place, t.Place())},
+				append(cone.ChainToStart(publisher), "after that: "+n.Tell())...)
+		}
+		t.FlagMinor(FenceRule, detail, "R2: the work of %s had begun, and its publisher still allocated %s", f, n.Name)
 		return
 	}
 }
@@ -109,9 +120,11 @@ func (f *Fence) tell(t *kernel.Task, cone *kernel.Cone, d *kernel.Dep) []string 
 
 // broken names the rule that does not allow what was done between the publication of a fence
 // and its signal, "" if all do. Who held a reference meanwhile that the fence waits for may go
-// on to submit: that is what the fence was published for (R7). Requests in a plug are such,
-// and the plug is flushed before its task sleeps.
-func broken(n *kernel.Note, holding bool) string {
+// on to submit: that is what the fence was published for. But it must not wait before that for
+// what other I/O has, which may itself have to wait for the fence (R7). Requests in a plug are
+// right: the plug is flushed before its task sleeps.
+func broken(c *kernel.Cone, d *kernel.Dep) string {
+	n := d.Note
 	switch n.Kind {
 	case kernel.NoteAlloc:
 		return fmt.Sprintf("R3: an allocation of %s with %s may wait for fences in reclaim", n.Name, n.GFP)
@@ -128,10 +141,14 @@ func broken(n *kernel.Note, holding bool) string {
 	case kernel.NoteUser:
 		return fmt.Sprintf("R6: %s had to come from user space, with %s", n.Task, n.Name)
 	case kernel.NoteSubmit:
-		if holding {
+		if c.Holding(d) {
 			return ""
 		}
 		return fmt.Sprintf("R6: I/O to %s was not submitted yet when the fence was published", n.Name)
+	case kernel.NoteBehind:
+		if ref := c.Reference(d); ref != "" {
+			return fmt.Sprintf("R7: %s held a reference of %s and took %s, for which it may have to wait until other I/O ends", n.Task, ref, n.Name)
+		}
 	}
 	return ""
 }

@@ -2,10 +2,12 @@ package dmabufsim
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
@@ -182,6 +184,10 @@ func finds(t *testing.T, rule string, body func(k *kernel.Task)) {
 	require.Equal(t, FenceRule, f.Kind, f.Message)
 	require.Contains(t, f.Message, rule)
 	require.True(t, f.Minor)
+	// Who published the fence, and what led to the offence.
+	chain := strings.Join(f.Detail, "\n")
+	require.Regexp(t, `published by|move by`, chain)
+	require.Greater(t, strings.Count(chain, "\n"), 0, chain)
 }
 
 // chained has a worker signal that waits for another task, which does something before it lets
@@ -258,12 +264,52 @@ func TestFenceOfReferences(t *testing.T) {
 			s.r.fini(k)
 		}
 	}
-	alloc := func(k *kernel.Task) { k.MayFail(kernel.GFP_KERNEL, "list") }
-	on.Survives(t, explore.NewDPOR(), body(alloc, nil))
-	finds(t, "R3: an allocation of list with GFP_KERNEL", body(nil, func(k *kernel.Task) {
-		k.Step(sim.Op{Verb: "prepare"})
-		alloc(k)
-	}))
+	for what, c := range map[string]struct {
+		do   func(k *kernel.Task)
+		rule string // what forbids it with a reference, "" if nothing does
+	}{
+		"an allocation":             {func(k *kernel.Task) { k.MayFail(kernel.GFP_KERNEL, "list") }, "R3: an allocation of list with GFP_KERNEL"},
+		"a submission":              {func(k *kernel.Task) { k.Submits("disk") }, ""},
+		"a wait for what I/O holds": {func(k *kernel.Task) { k.Behind("a tag") }, "R7: holder (task 1) held a reference of map.refs and took a tag"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			with := body(nil, func(k *kernel.Task) {
+				k.Step(sim.Op{Verb: "prepare"})
+				c.do(k)
+			})
+			on.Survives(t, explore.NewDPOR(), body(c.do, nil))
+			if c.rule == "" {
+				on.Survives(t, explore.NewDPOR(), with)
+			} else {
+				finds(t, c.rule, with)
+			}
+		})
+	}
+}
+
+// What looks like a breach, and is allowed.
+func TestRulesAllow(t *testing.T) {
+	irq := func(k *kernel.Task, s *stagehand) { k.Interrupt("irq", func(k *kernel.Task) { s.f.Signal(k) }) }
+	alloc := func(k *kernel.Task) { k.MayFail(kernel.GFP_KERNEL, "buffer") }
+	locked := func(do func(k *kernel.Task, s *stagehand)) func(k *kernel.Task, s *stagehand) {
+		return func(k *kernel.Task, s *stagehand) {
+			s.r.Lock(k, nil)
+			do(k, s)
+			s.r.Unlock(k)
+		}
+	}
+	for name, body := range map[string]func(k *kernel.Task){
+		"a signal before the unmap":                 manners{}.play,
+		"a signal from an interrupt":                published(nil, irq),
+		"a wait with the reservation lock held":     published(nil, irq, locked(func(k *kernel.Task, s *stagehand) { s.r.Wait(k, UsageBookkeep) })),
+		"GFP_KERNEL with the reservation lock held": published(nil, irq, locked(func(k *kernel.Task, s *stagehand) { alloc(k) })),
+		"GFP_KERNEL of the publisher, when the work needs it no more": published(nil, func(k *kernel.Task, s *stagehand) {
+			irq(k, s)
+			alloc(k)
+		}),
+	} {
+		t.Run(name, func(t *testing.T) { on.Survives(t, explore.NewDPOR(), body) })
+	}
 }
 
 // What a device does through a mapping.
@@ -274,12 +320,12 @@ func TestRulesOfAccess(t *testing.T) {
 	}
 	right := func() *importer { return &importer{} }
 	on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) { moved(right())(k) })
-	t.Run("R8", func(t *testing.T) {
-		// What was read is right here, by luck: the copy has run.
-		lucky := func(k *kernel.Task) {
+	// What was read is right here, by luck: the copy has run.
+	lucky := func(waits bool) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
 			g := NewGPU(k, NewBus(k), "gpu", 0, p)
 			b := g.Export(k, "bo", 1, System)
-			i := &importer{noKernelWait: true}
+			i := &importer{noKernelWait: !waits}
 			i.attach(k, b.Buf, hw.NewIOMMU(k.Task, "dev0"))
 			b.Buf.Resv.Lock(k, nil)
 			b.Buf.Resv.ReserveFences(k, 1)
@@ -293,53 +339,153 @@ func TestRulesOfAccess(t *testing.T) {
 			i.close(k)
 			b.Buf.Put(k)
 		}
-		finds(t, "R8: dev0 uses its mapping", lucky)
+	}
+	t.Run("R8", func(t *testing.T) {
+		finds(t, "R8: dev0 uses its mapping", lucky(false))
+		on.Survives(t, explore.NewDPOR(), lucky(true))
 	})
-	t.Run("R7", func(t *testing.T) {
-		finds(t, "R7: dev0 used its old mapping", early(false))
-		on.Survives(t, explore.NewDPOR(), early(true))
-	})
+	for _, c := range []struct {
+		name, rule string
+		m          manners
+	}{
+		{"waits for its device, signals and unmaps", "", manners{}},
+		{"R7 waits for its device after the signal", "R7: dev0 used its old mapping", manners{early: true}},
+		{"R5 goes on after the signal", "R5: dev0 uses its old mapping of \"bo\", and fence test:9:1, which stood for that, had signalled", manners{
+			later: func(k *kernel.Task, dev *hw.IOMMU, segs []hw.Segment) { dev.DMA(k.Task, hw.ToDevice, segs, nil) }}},
+		{"R5 reads ahead after the signal", "", manners{
+			later: func(k *kernel.Task, dev *hw.IOMMU, segs []hw.Segment) { dev.Prefetch(k.Task, segs) }}},
+		{"R5 goes on without a fence", "R5: dev0 uses its old mapping of \"bo\", and its importer left no fence that stands for that", manners{noFence: true,
+			later: func(k *kernel.Task, dev *hw.IOMMU, segs []hw.Segment) { dev.DMA(k.Task, hw.ToDevice, segs, nil) }}},
+		{"R5 unmaps when it is closed", "R5: the old mapping of \"bo\" for dev0 is still there when all tasks have ended: nothing makes its importer unmap it", manners{keeps: true}},
+		{"R5 unmaps after a timer", "", manners{delay: true}},
+		{"R7 uses a new mapping meanwhile", "", manners{again: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.rule == "" {
+				on.Survives(t, explore.NewDPOR(), c.m.play)
+				on.Survives(t, simtest.Within(explore.Delays, 4), c.m.play) // which takes nothing for the same
+				return
+			}
+			finds(t, c.rule, c.m.play)
+		})
+	}
 }
 
-// early is an importer that signals without waiting for its device, which happens to be done,
-// or that waits for it.
-func early(waits bool) func(k *kernel.Task) {
-	return func(k *kernel.Task) {
-		g := NewGPU(k, NewBus(k), "gpu", 0, Policy{})
-		b := g.Export(k, "bo", 1, System)
-		dev := hw.NewIOMMU(k.Task, "dev0")
-		var done kernel.Shared[bool]
-		done.Init(k, nil, "done", false)
-		var a *Attachment
-		var sgt *SgTable
-		var f *testFence
-		a, _ = b.Buf.DynamicAttach(k, dev, hearing(func(k *kernel.Task) {
-			f = newFence(k, 9, 1)
-			a.Buf.Resv.ReserveFences(k, 1)
-			a.Buf.Resv.AddFence(k, &f.Fence, UsageKernel)
-			k.Kthread("signaller", sim.Op{Verb: "run"}, func(k *kernel.Task) {
-				if waits {
-					done.Await(k, "wait for the device", func(d bool) bool { return d })
-				}
-				f.Signal(k)
-			})
-		}), nil)
-		sgt, _ = a.MapUnlocked(k, hw.Bidirectional)
-		k.Go("exporter", func(k *kernel.Task) {
+// Without an IOMMU the old and the new mapping of pages that stayed where they are have the same
+// addresses: what is done is done through the new one.
+func TestTransferThroughTheNewMapping(t *testing.T) {
+	body := func(both bool) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			bus := NewBus(k)
+			b := NewGPU(k, bus, "gpu", 0, Policy{}).Export(k, "bo", 1, System)
+			dev := hw.NewIOMMU(k.Task, "dev0")
+			dev.Configure(k.Task, hw.Config{Mode: hw.Passthrough, Memory: bus.Memory})
+			a, _ := b.Buf.DynamicAttach(k, dev, hearing(func(*kernel.Task) {}), nil)
+			old, _ := a.MapUnlocked(k, hw.Bidirectional)
 			b.Buf.Resv.Lock(k, nil)
 			b.Buf.MoveNotify(k)
 			b.Buf.Resv.Unlock(k)
-		})
-		k.Device("device", sim.Op{Verb: "transfer"}, func(k *kernel.Task) {
-			dev.DMA(k.Task, hw.ToDevice, sgt.Segments, nil)
-			done.Update(k, func(bool) bool { return true })
-		})
-		k.Explore()
-		a.UnmapUnlocked(k, sgt, hw.Bidirectional)
-		b.Buf.Detach(k, a)
-		f.Put(k)
-		b.Buf.Put(k)
+			tables := []*SgTable{old}
+			if both {
+				fresh, _ := a.MapUnlocked(k, hw.Bidirectional)
+				require.Equal(t, old.Segments, fresh.Segments)
+				tables = append(tables, fresh)
+			}
+			k.Go("device", func(k *kernel.Task) {
+				dev.DMA(k.Task, hw.ToDevice, old.Segments, nil)
+				for _, sgt := range tables {
+					a.UnmapUnlocked(k, sgt, hw.Bidirectional)
+				}
+			})
+			k.Go("other", step)
+			k.Explore()
+			b.Buf.Detach(k, a)
+			b.Buf.Put(k)
+		}
 	}
+	on.Survives(t, explore.NewDPOR(), body(true))
+	finds(t, "R5: dev0 uses its old mapping", body(false))
+}
+
+// manners are what an importer does that is told of a move while its device is at work.
+type manners struct {
+	early   bool // signals before it waits for its device
+	noFence bool
+	later   func(k *kernel.Task, dev *hw.IOMMU, segs []hw.Segment) // what the device does after the signal
+	delay   bool                                                   // unmaps some time later
+	again   bool                                                   // maps and uses the buffer anew
+	keeps   bool                                                   // leaves that to the end
+}
+
+func (m manners) play(k *kernel.Task) {
+	g := NewGPU(k, NewBus(k), "gpu", 0, Policy{})
+	b := g.Export(k, "bo", 1, System)
+	dev := hw.NewIOMMU(k.Task, "dev0")
+	var done kernel.Shared[bool]
+	done.Init(k, nil, "done", false)
+	var told kernel.Completion
+	told.Init(k, nil, "told")
+	var a *Attachment
+	var sgt *SgTable
+	var f *testFence
+	a, _ = b.Buf.DynamicAttach(k, dev, hearing(func(k *kernel.Task) {
+		f = newFence(k, 9, 1)
+		if !m.noFence {
+			a.Buf.Resv.ReserveFences(k, 1)
+			a.Buf.Resv.AddFence(k, &f.Fence, UsageBookkeep)
+		}
+		k.Kthread("signaller", sim.Op{Verb: "run"}, func(k *kernel.Task) {
+			idle := func() { done.Await(k, "wait for the device", func(d bool) bool { return d }) }
+			if m.early {
+				f.Signal(k)
+				idle()
+			} else {
+				idle()
+				f.Signal(k)
+			}
+			if m.later != nil {
+				// The lock keeps the mapping, and that it is held by then says that all were told.
+				b.Buf.Resv.Lock(k, nil)
+				var idle kernel.Completion
+				idle.Init(k, nil, "device is idle")
+				k.Device("device", sim.Op{Verb: "goes on"}, func(k *kernel.Task) { m.later(k, dev, sgt.Segments); idle.Complete(k) })
+				idle.Wait(k)
+				b.Buf.Resv.Unlock(k)
+			}
+			if m.delay {
+				k.Msleep(10)
+			}
+			if !m.keeps {
+				a.UnmapUnlocked(k, sgt, hw.Bidirectional)
+			}
+		})
+	}), nil)
+	sgt, _ = a.MapUnlocked(k, hw.Bidirectional)
+	k.Go("exporter", func(k *kernel.Task) {
+		b.Buf.Resv.Lock(k, nil)
+		b.Buf.MoveNotify(k)
+		b.Buf.Resv.Unlock(k)
+		told.Complete(k)
+	})
+	if m.again {
+		k.Go("other", func(k *kernel.Task) {
+			told.Wait(k)
+			fresh, _ := a.MapUnlocked(k, hw.Bidirectional)
+			dev.DMA(k.Task, hw.ToDevice, fresh.Segments, nil)
+			a.UnmapUnlocked(k, fresh, hw.Bidirectional)
+		})
+	}
+	k.Device("device", sim.Op{Verb: "transfer"}, func(k *kernel.Task) {
+		dev.DMA(k.Task, hw.ToDevice, sgt.Segments, nil)
+		done.Update(k, func(bool) bool { return true })
+	})
+	k.Explore()
+	if m.keeps {
+		a.UnmapUnlocked(k, sgt, hw.Bidirectional)
+	}
+	b.Buf.Detach(k, a)
+	f.Put(k)
+	b.Buf.Put(k)
 }
 
 type hearing func(k *kernel.Task)

@@ -12,6 +12,7 @@ type fenceCore struct {
 	stub       stub
 	resvs      []*Resv // that were not finished
 	devices    map[*hw.IOMMU][]*Attachment
+	mappings   int // so far
 	accesses   []access
 	published  []*Fence // in a traced run
 }

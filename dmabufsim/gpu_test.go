@@ -208,10 +208,7 @@ func TestDelayedDelete(t *testing.T) {
 			g := NewGPU(k, bus, "gpu", 1, Policy{WaitFor: UsageBookkeep})
 			b := g.Export(k, "bo", 1, VRAM)
 			f := newFence(k, 1, 1)
-			b.Buf.Resv.Lock(k, nil)
-			b.Buf.Resv.ReserveFences(k, 1)
-			b.Buf.Resv.AddFence(k, &f.Fence, u)
-			b.Buf.Resv.Unlock(k)
+			publish(k, &b.Buf.Resv, f, u)
 			k.Go("user", func(k *kernel.Task) { b.Buf.Put(k) })
 			k.Go("job", func(k *kernel.Task) {
 				step(k)

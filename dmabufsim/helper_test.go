@@ -55,6 +55,14 @@ func newFenceOf(k *kernel.Task, ops FenceOps, lock *kernel.Spinlock) *testFence 
 	return f
 }
 
+// publish adds a fence to a container whose lock nobody holds.
+func publish(k *kernel.Task, r *Resv, f *testFence, u Usage) {
+	r.Lock(k, nil)
+	r.ReserveFences(k, 1)
+	r.AddFence(k, &f.Fence, u)
+	r.Unlock(k)
+}
+
 // step is an operation that touches nothing: others may come in.
 func step(k *kernel.Task) { k.Step(sim.Op{Verb: "step"}) }
 

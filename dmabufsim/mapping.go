@@ -55,9 +55,12 @@ type mapped struct {
 	sgt  *SgTable
 	was  []hw.Segment // the segments as they were handed out
 	dir  hw.Direction
-	told bool // of a move since
 	made sim.Place
 	wait []*Fence // KERNEL fences that had not signalled when it was handed out
+	told bool     // of a move since
+	// number tells it from all others of the run.
+	number int
+	twoStages
 }
 
 // pinsOnMap tells whether a map call has to pin: for a static importer the buffer must stay.
@@ -117,7 +120,8 @@ func (a *Attachment) mapWait(t *kernel.Task, dir hw.Direction) (*SgTable, kernel
 
 // hand notes that the importer has the table.
 func (a *Attachment) hand(t *kernel.Task, sgt *SgTable, dir hw.Direction) *SgTable {
-	a.tables = append(a.tables, mapped{sgt: sgt, was: slices.Clone(sgt.Segments), dir: dir, made: t.Place(), wait: a.Buf.Resv.unsignalled(UsageKernel)})
+	a.Buf.bus.fences.mappings++
+	a.tables = append(a.tables, mapped{number: a.Buf.bus.fences.mappings, sgt: sgt, was: slices.Clone(sgt.Segments), dir: dir, made: t.Place(), wait: a.Buf.Resv.unsignalled(UsageKernel)})
 	return sgt
 }
 

@@ -82,7 +82,7 @@ func (e *Odd) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*SgTab
 		for i := range e.pages {
 			hole := a.Dev.Map(t.Task, e.pages[i:i+1], dir)
 			sgt.whole = append(sgt.whole, a.Dev.Map(t.Task, e.pages[i:i+1], dir)...)
-			a.Dev.Unmap(t.Task, hole)
+			a.Dev.UnmapNoSync(t.Task, hole)
 		}
 	} else {
 		sgt.whole = a.Dev.Map(t.Task, e.pages, dir)
@@ -110,7 +110,7 @@ func cut(whole []hw.Segment, cuts []int) (out []hw.Segment) {
 
 // UnmapDmaBuf takes the mapping away from the device.
 func (e *Odd) UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction) {
-	a.Dev.Unmap(t.Task, sgt.whole)
+	a.Dev.UnmapNoSync(t.Task, sgt.whole)
 }
 
 // Release gives the pages back.

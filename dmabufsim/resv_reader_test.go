@@ -316,10 +316,7 @@ var _ = conform(cases{
 			r := &Resv{}
 			r.Init(k, "resv")
 			f := newFence(k, 1, 1)
-			r.Lock(k, nil)
-			r.ReserveFences(k, 1)
-			r.AddFence(k, &f.Fence, UsageRead)
-			r.Unlock(k)
+			publish(k, r, f, UsageRead)
 			list := r.fences
 			k.RCUReadLock()
 			r.fini(k)
@@ -413,10 +410,7 @@ func TestIterComparesThePointer(t *testing.T) {
 		}}, nil)
 		r := &Resv{}
 		r.Init(k, "resv")
-		r.Lock(k, nil)
-		r.ReserveFences(k, 1)
-		r.AddFence(k, &f.Fence, UsageRead)
-		r.Unlock(k)
+		publish(k, r, f, UsageRead)
 		k.Go("walker", func(k *kernel.Task) {
 			it := r.Iter(UsageBookkeep)
 			k.RCUReadLock()
@@ -464,10 +458,7 @@ func TestFirstListIsPublished(t *testing.T) {
 			fresh.End(k)
 		})
 		k.Go("holder", func(k *kernel.Task) {
-			r.Lock(k, nil)
-			r.ReserveFences(k, 1)
-			r.AddFence(k, &f.Fence, UsageRead)
-			r.Unlock(k)
+			publish(k, r, f, UsageRead)
 		})
 		k.Explore()
 		f.Put(k)

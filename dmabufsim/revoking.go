@@ -61,7 +61,7 @@ func (r *Revoking) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*
 
 // UnmapDmaBuf drops the mapping's share.
 func (r *Revoking) UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction) {
-	a.Dev.Unmap(t.Task, sgt.Segments)
+	a.Dev.UnmapNoSync(t.Task, sgt.Segments)
 	r.users.Update(t, func(n int) int { return n - 1 })
 }
 

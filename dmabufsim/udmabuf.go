@@ -196,7 +196,7 @@ func (u *udmabuf) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction) (*S
 
 // UnmapDmaBuf takes the mapping away from the device.
 func (u *udmabuf) UnmapDmaBuf(t *kernel.Task, a *Attachment, sgt *SgTable, dir hw.Direction) {
-	a.Dev.Unmap(t.Task, sgt.Segments)
+	a.Dev.UnmapNoSync(t.Task, sgt.Segments)
 }
 
 // CacheSgtMapping says that an attachment has one table, where the core asks.

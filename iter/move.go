@@ -29,6 +29,9 @@ func (i *Iter) Advance(n uint64) {
 // Revert is iov_iter_revert: gives n bytes back that were taken (IT-2). It must not be
 // more; then UBUF and DMA_TOKEN end in BUG, and vectors are read that are none.
 func (i *Iter) Revert(t *kernel.Task, n uint64) {
+	if i.Type == ITER_DMA_TOKEN {
+		t.Mark("IT-2")
+	}
 	switch {
 	case n == 0:
 		return

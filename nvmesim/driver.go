@@ -20,6 +20,7 @@ type Driver struct {
 	queues       []*queuePair // by hardware queue
 	iods         [][]iod      // by hardware queue and tag
 	small, large *pool
+	spare        spare
 
 	// What recovery needs, if there is one; obj stands for the state.
 	recovers     bool
@@ -32,6 +33,7 @@ type Driver struct {
 	shutdownLock kernel.Mutex
 	resetWq      *kernel.Workqueue
 	resetWork    kernel.Work
+	regs         registrations
 
 	warned  bool
 	ignored int // completions of nobody's request
@@ -101,6 +103,7 @@ func NewDrive(t *kernel.Task, cfg Config) *Driver {
 	d.small = newPool(t, "prp list 256", smallBlock, c.IOMMU, cfg.Memory)
 	d.large = newPool(t, "prp list page", CtrlPageSize, c.IOMMU, cfg.Memory)
 	c.pools = []*pool{d.small, d.large}
+	t.OwnStatic(&d.spare.obj, "dma_pool", "prp lists in reserve")
 	d.small.limit, d.large.limit = cfg.MaxDescriptors, cfg.MaxDescriptors
 	for i := range cfg.Queues + cfg.PollQueues {
 		mode := cfg.Completion
@@ -115,6 +118,7 @@ func NewDrive(t *kernel.Task, cfg Config) *Driver {
 			d.iods[i][tag].place = i*cfg.Depth + tag
 		}
 	}
+	d.spare.place = len(d.iods) * cfg.Depth
 	tags := blkmq.NewTagsetOf(t, cfg.Name+"n1 tags", cfg.Depth, cfg.Queues, cfg.PollQueues)
 	var ops blkmq.Ops = d
 	if cfg.Recovers {

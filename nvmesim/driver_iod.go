@@ -2,8 +2,10 @@ package nvmesim
 
 import (
 	"dmasim/blkmq"
+	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 // Sizes of the blocks of the descriptor pools, and how much fits in them.
@@ -74,8 +76,40 @@ func (d *Driver) list(t *kernel.Task, io *iod, small bool) *block {
 		p = d.small
 	}
 	b := p.alloc(t, io.place*maxLists+len(io.lists))
+	if b == nil && p.empty(t) {
+		b = d.spare.list(t, io, p)
+	}
 	if b != nil {
 		io.lists = append(io.lists, b)
 	}
 	return b
+}
+
+// spare is the lists that the repaired driver has in reserve, for one request at a time: whoever
+// has one of them gets all that it needs. A failure that is no want of memory is left to be tried
+// again.
+type spare struct {
+	place int // behind those of all requests
+	owner *iod
+	obj   sim.Object
+}
+
+func (s *spare) list(t *kernel.Task, io *iod, p *pool) *block {
+	if !token.Repaired(t, token.FixReserveLists) {
+		return nil
+	}
+	t.Touch(&s.obj, sim.Write)
+	if s.owner != nil && s.owner != io {
+		return nil
+	}
+	s.owner = io
+	return p.take(t, s.place*maxLists+len(io.lists))
+}
+
+// put gives the reserve back, if the request has it.
+func (s *spare) put(t *kernel.Task, io *iod) {
+	if s.owner == io {
+		t.Touch(&s.obj, sim.Write)
+		s.owner = nil
+	}
 }

@@ -54,9 +54,17 @@ func (p *pool) touch(t *kernel.Task) {
 // blocks it is. It is part of the operation that was granted last.
 func (p *pool) alloc(t *kernel.Task, place int) *block {
 	p.touch(t)
-	if t.MayFail(kernel.GFP_ATOMIC, p.name) != kernel.OK || p.limit > 0 && p.inUse == p.limit {
+	if t.MayFail(kernel.GFP_ATOMIC, p.name) != kernel.OK || p.limit > 0 && p.inUse == p.limit || p.empty(t) {
 		return nil
 	}
+	return p.take(t, place)
+}
+
+// empty tells whether there is no block left of earlier requests, and no memory for another one.
+func (p *pool) empty(t *kernel.Task) bool { return len(p.blocks) == p.inUse && t.NoMemory() }
+
+// take is alloc of a block that there is.
+func (p *pool) take(t *kernel.Task, place int) *block {
 	b := p.blocks[place]
 	if b == nil {
 		b = p.newBlock(t, place)

@@ -13,8 +13,8 @@ import (
 
 // premapped is PRE-1 to PRE-3 for length bytes at done, which is bi_bvec_done.
 func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []hw.BusAddr, done uint32, length int32) kernel.BlkStatus {
-	offset := int32(done)
-	index, in := offset/CtrlPageSize, offset&(CtrlPageSize-1)
+	offset := offsetOf(t, done)
+	index, in := offset/CtrlPageSize, int32(offset&(CtrlPageSize-1))
 	if rq.Dir() == hw.ToDevice {
 		t.Mark("PRE-1")
 		d.sync(t, array, offset, length, d.ctrl.IOMMU.SyncForDevice, hw.ToDevice)
@@ -56,9 +56,17 @@ func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []h
 	return kernel.BLK_STS_OK
 }
 
+// offsetOf is the offset as PRE and CMP-1 have it: in an int.
+func offsetOf(t *kernel.Task, done uint32) int64 {
+	if token.Repaired(t, token.FixWideOffset) {
+		return int64(done)
+	}
+	return int64(int32(done))
+}
+
 // sync is that of PRE-1 and CMP-1, for the pages of a range.
-func (d *Driver) sync(t *kernel.Task, array []hw.BusAddr, offset, length int32, one func(*sim.Task, hw.BusAddr, int, hw.Direction), dir hw.Direction) {
-	i, in := offset/CtrlPageSize, offset&(CtrlPageSize-1)
+func (d *Driver) sync(t *kernel.Task, array []hw.BusAddr, offset int64, length int32, one func(*sim.Task, hw.BusAddr, int, hw.Direction), dir hw.Direction) {
+	i, in := offset/CtrlPageSize, int32(offset&(CtrlPageSize-1))
 	if !token.Repaired(t, token.FixSyncRange) {
 		for n := length + in; n > 0; i, n = i+1, n-CtrlPageSize {
 			one(t.Task, d.page(t, array, i), CtrlPageSize, dir)
@@ -73,8 +81,8 @@ func (d *Driver) sync(t *kernel.Task, array []hw.BusAddr, offset, length int32, 
 }
 
 // page is array[i]. The kernel does not look whether there is such an entry.
-func (d *Driver) page(t *kernel.Task, array []hw.BusAddr, i int32) hw.BusAddr {
-	if i < 0 || int(i) >= len(array) {
+func (d *Driver) page(t *kernel.Task, array []hw.BusAddr, i int64) hw.BusAddr {
+	if i < 0 || i >= int64(len(array)) {
 		t.BUG("nvme reads entry %d of an array of %d addresses", i, len(array))
 	}
 	return array[i]
@@ -90,7 +98,7 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 			t.BUG("CMP-1: NULL pointer dereference of rq->dma_map")
 		}
 		array := rq.Map.Private.Get(t).([]hw.BusAddr)
-		d.sync(t, array, int32(rq.Bio.Done), int32(io.bytes), d.ctrl.IOMMU.SyncForCPU, hw.FromDevice)
+		d.sync(t, array, offsetOf(t, rq.Bio.Done), int32(io.bytes), d.ctrl.IOMMU.SyncForCPU, hw.FromDevice)
 	}
 	if !io.single {
 		d.freeDescriptors(t, io)
@@ -117,4 +125,5 @@ func (d *Driver) freeDescriptors(t *kernel.Task, io *iod) {
 		}
 	}
 	io.lists = io.lists[:0]
+	d.spare.put(t, io)
 }

@@ -106,4 +106,5 @@ func (d *Driver) freeLists(t *kernel.Task, io *iod) {
 		b.pool.put(t, b, b.addr)
 	}
 	io.lists = io.lists[:0]
+	d.spare.put(t, io)
 }

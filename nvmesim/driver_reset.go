@@ -4,6 +4,7 @@ import (
 	"dmasim/blkmq"
 	"dmasim/sim"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 // recovery is what the driver needs to get a controller going again.
@@ -14,6 +15,7 @@ func (d *Driver) initRecovery(t *kernel.Task) {
 	d.on = true
 	d.shutdownLock.Init(t, nil, d.ctrl.Name+" shutdown_lock")
 	d.resetWq = kernel.AllocWorkqueue(t, "nvme-reset-wq", kernel.WQ_MEM_RECLAIM|kernel.WQ_UNBOUND, 0)
+	d.regs.init(t, d.ctrl.Name)
 	d.resetWork.Init(t, nil, d.ctrl.Name+" reset_work", d.reset)
 }
 
@@ -125,6 +127,9 @@ func (d *Driver) restart(t *kernel.Task) bool {
 	if c.gone {
 		return false
 	}
+	if !d.identify(t) {
+		return false
+	}
 	c.fatal, d.on = false, true
 	for _, q := range d.queues { // nvme_setup_io_queues
 		t.Step(sim.Op{Verb: "create queue", Obj: &q.obj})
@@ -137,6 +142,15 @@ func (d *Driver) restart(t *kernel.Task) bool {
 		d.queue.Unfreeze(t)
 	}
 	return d.changeState(t, NVME_CTRL_LIVE)
+}
+
+// identify is what nvme_init_ctrl_finish allocates: the controller is asked anew what it can do.
+func (d *Driver) identify(t *kernel.Task) bool {
+	if token.Repaired(t, token.FixResetScope) {
+		s := t.MemallocNoreclaimSave()
+		defer t.MemallocNoreclaimRestore(s)
+	}
+	return t.MayFail(kernel.GFP_KERNEL, "nvme_id_ctrl") == kernel.OK
 }
 
 // Remove is nvme_remove: the controller goes, on purpose or because it is not there any more.

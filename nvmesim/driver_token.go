@@ -17,6 +17,7 @@ func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 		return err
 	}
 	r.Private = a
+	d.attached(t, r)
 	return kernel.OK
 }
 
@@ -24,7 +25,7 @@ func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 func (d *Driver) AllowPeer2Peer() bool { return true }
 
 // CleanDmaToken detaches.
-func (d *Driver) CleanDmaToken(t *kernel.Task, r *token.Reg) { r.DmaBuf.Detach(t, r.Private) }
+func (d *Driver) CleanDmaToken(t *kernel.Task, r *token.Reg) { d.detach(t, r) }
 
 // MoveNotify is the importer's move_notify: it invalidates the token.
 func (d *Driver) MoveNotify(t *kernel.Task, a *dmabufsim.Attachment) {
@@ -35,6 +36,9 @@ func (d *Driver) MoveNotify(t *kernel.Task, a *dmabufsim.Attachment) {
 func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno {
 	if err := t.MayFail(kernel.GFP_KERNEL, "nvme dma array"); err != kernel.OK {
 		return err
+	}
+	if r.Gone {
+		return kernel.ENODEV
 	}
 	array := make([]hw.BusAddr, r.DmaBuf.Size/CtrlPageSize)
 	sgt, err := r.Private.Map(t, r.Dir)
@@ -61,6 +65,7 @@ func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno
 		}
 	}
 	m.Private.Set(t, array)
+	d.mapped(t, 1)
 	return kernel.OK
 }
 
@@ -86,4 +91,5 @@ func (d *Driver) DmaUnmap(t *kernel.Task, r *token.Reg, m *token.Map, held bool)
 	}
 	m.Sgt.Set(t, nil)
 	m.Private.Set(t, nil)
+	d.mapped(t, -1)
 }

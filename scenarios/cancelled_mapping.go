@@ -33,7 +33,7 @@ var cancelledMapping = &Scenario{
 				switch cqe := r.WaitCQE(t); {
 				case cqe.UserData == 2:
 				case cqe.Res == iter.Neg(kernel.ECANCELED), cqe.Res == iter.Neg(kernel.EINTR),
-					cqe.Res == iter.Neg(kernel.ENOMEM): // which is what SUB-3 makes of a signal
+					cqe.Res == iter.Neg(kernel.ENOMEM), cqe.Res == iter.Neg(kernel.EIO): // which is what SUB-3 makes of a signal, and what a status is that says so
 				default:
 					w.expect(t, x, cqe)
 				}

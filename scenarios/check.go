@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"dmasim/sim"
 	"dmasim/sim/explore"
-	"dmasim/sim/kernel"
 )
 
 // Level says how much a check promises to cover.
@@ -47,9 +47,6 @@ type Verdict struct {
 // Check explores the case under the strategy.
 func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Coverage, opt explore.Options) *Verdict {
 	v := &Verdict{Case: c, Shown: c, Strategy: s.Name(), Promised: promised}
-	if opt.Observer == nil && !slices.Contains(c.Without, "lockdep") {
-		opt.Observer = kernel.NewLockHistory()
-	}
 	v.Report = explore.Run(ctx, c.Program(), s, opt)
 	if v.Report.Found != nil && len(v.Report.Found.Others) == 0 && opt.MinimizeRuns >= 0 {
 		v.shrink(ctx)
@@ -72,37 +69,70 @@ func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Co
 	return v
 }
 
-// shrinkBudget bounds the runs that look for a failure in one smaller program.
-const shrinkBudget = 2_000
+// shrinkBudget bounds the runs that look for a failure in one smaller program; of workloads there
+// are many that are smaller.
+const shrinkBudget, shrinkWorkload = 2_000, 40
 
 // shrink looks for the failure in smaller programs, by the parameters that are sizes,
 // for as long as one shows it.
 func (v *Verdict) shrink(ctx context.Context) {
 	for again := true; again; {
 		again = false
-		for _, c := range v.Shown.smaller() {
-			r := explore.Run(ctx, c.Program(), explore.NewDeepen(explore.Coverage{Bound: explore.Preemptions, N: 3}),
-				explore.Options{Executions: shrinkBudget, First: true})
-			f := r.Found
-			if f == nil {
-				continue
+		// Where one has shown it, what comes after it in the list of the smaller ones is next.
+		list := v.Shown.smaller()
+		for i := 0; i < len(list); i++ {
+			c := list[i]
+			if f := c.showsToo(ctx, v.Report.Found.Failure.Kind); f != nil {
+				f.Execution = v.Report.Found.Execution
+				v.Report.Found.Machine.Close()
+				v.Report.Found, v.Shown, again = f, c, true
+				list = c.smaller()
 			}
-			if f.Failure.Kind != v.Report.Found.Failure.Kind {
-				f.Machine.Close()
-				continue
-			}
-			f.Execution = v.Report.Found.Execution
-			v.Report.Found.Machine.Close()
-			v.Report.Found, v.Shown, again = f, c, true
-			break
+		}
+	}
+	if f := v.Report.Found; v.Shown.Scenario.workload != nil {
+		r := explore.Run(ctx, v.Shown.Program(), explore.NewReplay(f.Schedule), explore.Options{Executions: 1, First: true, NoObserver: true})
+		if r.Found != nil {
+			r.Found.Execution = f.Execution
+			f.Machine.Close()
+			v.Report.Found = r.Found
 		}
 	}
 }
 
+// showsToo looks for a failure of the kind, for a while: in schedules with few preemptions, and of
+// workloads in random ones before.
+func (c Case) showsToo(ctx context.Context, kind sim.Kind) *explore.Found {
+	strategies := []explore.Strategy{explore.NewDeepen(explore.Coverage{Bound: explore.Preemptions, N: 3})}
+	opt := explore.Options{Executions: shrinkBudget, First: true, NoObserver: true}
+	if c.Scenario.workload != nil {
+		strategies = append([]explore.Strategy{explore.NewRandom(1)}, strategies...)
+		opt.Executions, opt.MinimizeRuns = shrinkWorkload, -1 // what is left is minimised
+	}
+	for _, s := range strategies {
+		f := explore.Run(ctx, c.Program(), s, opt).Found
+		if f == nil {
+			continue
+		}
+		if f.Failure.Kind == kind {
+			return f
+		}
+		f.Machine.Close()
+	}
+	return nil
+}
+
 // smaller lists the cases in which one parameter that is a size is smaller, the smallest
-// first.
+// first. Of a workload whatever there is can be smaller.
 func (c Case) smaller() []Case {
 	var out []Case
+	if c.Scenario.workload != nil {
+		for _, wl := range c.Scenario.workload.smaller() {
+			s := c
+			s.Scenario = Drawn(wl)
+			out = append(out, s)
+		}
+	}
 	for _, p := range c.Scenario.Params {
 		for n := p.Min; p.Size && n < c.Params[p.Name]; n++ {
 			s := c

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
@@ -23,12 +22,7 @@ var dmaMapFails = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
 			t.K.FailAlloc("nvme dma array", 1)
-			t.Go("io_uring", func(t *kernel.Task) {
-				w.submit(t, transfer{n: page})
-				if c := w.rings[0].WaitCQE(t); c.Res != iter.Neg(kernel.ENOMEM) {
-					t.Fail(iter.WrongErrno, "the read that cannot be mapped completed with %s, not -ENOMEM", result(c.Res))
-				}
-			})
+			t.Go("io_uring", func(t *kernel.Task) { w.refused(t, transfer{n: page}, kernel.ENOMEM) })
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)

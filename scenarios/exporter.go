@@ -34,9 +34,11 @@ type kind struct {
 	make func(t *kernel.Task, w *world, cfg config, name string) *buffer
 }
 
-// kinds lists the exporters that a world can have: first those that are no GPU, then the
+// kinds are the exporters that a world can have: first those that are no GPU, then the
 // presets of package dmabufsim.
-func kinds() []kind {
+var kinds = allKinds()
+
+func allKinds() []kind {
 	all := []kind{
 		{"moving", newMoving},
 		{"user-queues", newUserQueues},
@@ -56,7 +58,7 @@ func kinds() []kind {
 
 // Exporters lists the names of the kinds of exporters, for [Workload].
 func Exporters() (names []string) {
-	for _, k := range kinds() {
+	for _, k := range kinds {
 		names = append(names, k.name)
 	}
 	return names
@@ -64,7 +66,7 @@ func Exporters() (names []string) {
 
 // export makes a buffer of the kind that the config says.
 func (w *world) export(t *kernel.Task, cfg config, name string) *buffer {
-	for _, k := range kinds() {
+	for _, k := range kinds {
 		if k.name == cfg.exporter || cfg.exporter == "" && k.name == "moving" {
 			return k.make(t, w, cfg, name)
 		}

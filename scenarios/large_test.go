@@ -101,18 +101,13 @@ func largeStrategy(seed uint64) explore.Strategy {
 	return explore.NewRandom(seed)
 }
 
-// unjudged is the detector that predicts by class, where so much goes on that it is known to be wrong:
-// two buffers have reservation locks of one class, and what one waits for may have come after
-// the other's.
-var unjudged = []string{"lockdep"}
-
 // large draws a workload.
 func large(rng *rand.Rand, exporter, mode string) scenarios.Workload {
 	w := scenarios.Workload{
 		Exporter: exporter, Mode: mode, Moves: largeMoves,
-		Buffers: 1 + rng.IntN(3), Tags: 1 + rng.IntN(16), Clones: largeTasks - 1 - rng.IntN(8),
-		Without: unjudged,
-		Reuse:   rng.IntN(2) == 0, Neighbour: rng.IntN(3) == 0 && exporter != "refusing", Warm: rng.IntN(2) == 0, Batch: rng.IntN(2) == 0,
+		Buffers: 1 + rng.IntN(3), Clones: largeTasks - 1 - rng.IntN(8),
+		Reuse: rng.IntN(2) == 0, Neighbour: rng.IntN(3) == 0 && exporter != "refusing", Warm: rng.IntN(2) == 0,
+		Drive: scenarios.Drive{Tags: 1 + rng.IntN(16), Batch: rng.IntN(2) == 0},
 	}
 	switch rng.IntN(4) {
 	case 0:

@@ -28,12 +28,7 @@ var mapAllocFails = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
 			t.K.FailAlloc(token.MapSite, 1)
-			t.Go("io_uring", func(t *kernel.Task) {
-				w.submit(t, transfer{n: page})
-				if c := w.rings[0].WaitCQE(t); c.Res != iter.Neg(kernel.ENOMEM) {
-					t.Fail(iter.WrongErrno, "the read without a map completed with %s, not -ENOMEM", result(c.Res))
-				}
-			})
+			t.Go("io_uring", func(t *kernel.Task) { w.refused(t, transfer{n: page}, kernel.ENOMEM) })
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
 			w.teardown(t)

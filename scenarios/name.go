@@ -9,8 +9,11 @@ import (
 	"dmasim/token"
 )
 
-// Find returns the scenario of that name.
+// Find returns the scenario of that name. "workload:" and the text of a [Workload] is one, too.
 func Find(name string) (*Scenario, error) {
+	if s, is, err := findDrawn(name); is {
+		return s, err
+	}
 	var known []string
 	for _, s := range all {
 		if s.Name == name {
@@ -70,6 +73,9 @@ func (c Case) Names() (program, variant string) {
 // ParseCase reads what Names returned.
 func ParseCase(program, variant string) (Case, error) {
 	name, params, some := strings.Cut(program, ":")
+	if strings.HasPrefix(program, drawn) {
+		name, some = program, false
+	}
 	s, err := Find(name)
 	if err != nil {
 		return Case{}, err

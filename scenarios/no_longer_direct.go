@@ -14,6 +14,7 @@ var noLongerDirect = &Scenario{
 	Story: "A file is registered with O_DIRECT, which the registration asks for, and then fcntl() takes that " +
 		"flag away. Whether an I/O is direct is decided anew at each issue: this one goes through the page " +
 		"cache, whose copy functions do not know the iterator's type, and count bytes that they do not move. " +
+		"The first page is in the cache already: that is read without waiting, and the rest in a worker. " +
 		"The read says that it succeeded. It must fail instead. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
@@ -25,8 +26,14 @@ var noLongerDirect = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
 			w.file.Flags &^= iter.O_DIRECT
+			buf := (&hw.Memory{}).Alloc(t.Task, "read ahead", 1)
+			i := iter.Kvecs(t, hw.FromDevice, []iter.Kvec{iter.Lowmem(buf, 0, hw.PageSize)}, hw.PageSize)
+			if n := w.file.Ops.ReadIter(t, &iter.Kiocb{File: w.file}, &i); n != hw.PageSize {
+				t.Fail(iter.WrongErrno, "a read of the first page returned %s", result(n))
+			}
+			w.ref.asked += hw.PageSize
 			t.Go("io_uring", func(t *kernel.Task) {
-				x := transfer{n: page}
+				x := transfer{n: 2 * page}
 				w.submit(t, x)
 				if e := w.rings[0].WaitCQE(t); e.Res < 0 {
 					w.failed(t, e, kernel.EINVAL)

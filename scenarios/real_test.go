@@ -79,36 +79,34 @@ func TestRealBytesChangeNothing(t *testing.T) {
 	require.NotZero(t, b.Moved().Requests)
 }
 
-// TestWorkloadsOnRealBytes is TestWorkloads with bytes that the kernel moves, in both modes:
-// workload and schedule are drawn together.
+// TestWorkloadsOverlapped draws workloads, and schedules in which real transfers overlap: what
+// TestWorkloads has not, since such runs are not replayable.
 //
 // DMASIM_CHECKS multiplies the number of schedules for each workload.
-func TestWorkloadsOnRealBytes(t *testing.T) {
-	for _, mode := range []string{"stepped", "overlapped"} {
-		for _, d := range scenarios.Designs() {
-			if d.Name == "rfc-v2" {
-				continue
-			}
-			t.Run(mode+"/"+d.Name, func(t *testing.T) {
-				b := onReal(t, mode == "overlapped")
-				m := sim.NewMachine()
-				defer m.Close()
-				each := schedulesEach / 2 * scale()
-				if testing.Short() {
-					each = 1
-				}
-				rapid.Check(t, func(rt *rapid.T) {
-					w := drawWorkload(rt)
-					program := b.Program(scenarios.Program(d, 0, w))
-					for range each {
-						if r := draw.Run(rt, m, program, draw.Schedule(6, 30)); r.Failure != nil {
-							rt.Logf("workload: %+v", w)
-							draw.Fail(rt, r)
-						}
-					}
-				})
-			})
+func TestWorkloadsOverlapped(t *testing.T) {
+	for _, d := range scenarios.Designs() {
+		if d.Name == "rfc-v2" {
+			continue
 		}
+		t.Run(d.Name, func(t *testing.T) {
+			b := onReal(t, true)
+			m := sim.NewMachine()
+			defer m.Close()
+			each := schedulesEach / 2 * scale()
+			if testing.Short() {
+				each = 1
+			}
+			rapid.Check(t, func(rt *rapid.T) {
+				w := scenarios.Draw(drawn{rt})
+				program := b.Program(scenarios.Program(d, 0, w))
+				for range each {
+					if r := draw.Run(rt, m, program, draw.Schedule(6, 30)); r.Failure != nil {
+						rt.Logf("workload: %v", w)
+						draw.Fail(rt, r)
+					}
+				}
+			})
+		})
 	}
 }
 
@@ -118,15 +116,15 @@ func TestWorkloadsFindTheRaceOnRealBytes(t *testing.T) {
 	d, err := scenarios.FindDesign("rfc-v2")
 	require.NoError(t, err)
 	on := token.AllFixes() &^ token.FixPublishUnderResv
-	workloads := 4 * scale()
+	n := 4 * scale()
 	if testing.Short() {
-		workloads = 1
+		n = 1
 	}
 	for _, overlap := range []bool{false, true} {
 		b := onReal(t, overlap)
 		really := 0
-		for i := range workloads {
-			w := rapid.Custom(drawWorkload).Example(i)
+		for i := range n {
+			w := workloads.Workload(i)
 			r := explore.Run(t.Context(), b.Program(scenarios.Program(d, on, w)), explore.NewRandom(uint64(i)), explore.Options{Executions: 200, MinimizeRuns: -1})
 			if f := r.Found; f != nil {
 				require.Equal(t, hw.StaleDMA, f.Failure.Kind, f.Failure)
@@ -179,23 +177,23 @@ func TestManyRunsOnRealBytes(t *testing.T) {
 	b := onReal(t, false)
 	d, err := scenarios.FindDesign("rfc-v2-repaired")
 	require.NoError(t, err)
-	each, workloads := 250, 40*scale()
+	each, n := 250, 40*scale()
 	if testing.Short() {
-		each, workloads = 20, 4
+		each, n = 20, 4
 	}
 	begin, runs, steps := time.Now(), 0, 0
-	for i := range workloads {
-		w := rapid.Custom(drawWorkload).Example(i)
+	for i := range n {
+		w := workloads.Workload(i)
 		r := explore.Run(t.Context(), b.Program(scenarios.Program(d, 0, w)), explore.NewRandom(uint64(i)),
 			explore.Options{Executions: each, Workers: 2 * runtime.GOMAXPROCS(0)})
-		require.Nil(t, r.Found, "%+v", w)
+		require.Nil(t, r.Found, "%v", w)
 		runs += r.Executions
 		steps += r.Steps
 	}
 	took := time.Since(begin)
 	t.Logf("%s: %d executions of %d workloads, %d operations, %.1fs, %.0f executions/s; %+v",
-		b.Note(), runs, workloads, steps, took.Seconds(), float64(runs)/took.Seconds(), b.Moved())
-	require.Equal(t, each*workloads, runs)
+		b.Note(), runs, n, steps, took.Seconds(), float64(runs)/took.Seconds(), b.Moved())
+	require.Equal(t, each*n, runs)
 }
 
 // BenchmarkRealWorkloads is what an execution of a drawn workload costs on one core, and
@@ -205,7 +203,7 @@ func BenchmarkRealWorkloads(b *testing.B) {
 	require.NoError(b, err)
 	var programs []func(*sim.Task)
 	for i := range 40 {
-		programs = append(programs, scenarios.Program(d, 0, rapid.Custom(drawWorkload).Example(i)))
+		programs = append(programs, scenarios.Program(d, 0, workloads.Workload(i)))
 	}
 	benchReal(b, programs...)
 }

@@ -26,7 +26,8 @@ type Scenario struct {
 	// does not show.
 	Unfenced bool
 
-	body func(c Case) func(*sim.Task)
+	body     func(c Case) func(*sim.Task)
+	workload *Workload // if it is one, see Drawn
 }
 
 // Param is something about a scenario that can be varied.

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"dmasim/scenarios"
 	"dmasim/sim"
@@ -80,7 +79,7 @@ func TestNeighboursInWorkloads(t *testing.T) {
 	m := sim.NewMachine()
 	defer m.Close()
 	for i := range programs {
-		body := scenarios.Program(d, 0, rapid.Custom(drawWorkload).Example(i))
+		body := scenarios.Program(d, 0, workloads.Workload(i))
 		walk := explore.NewPOS(uint64(i))
 		for range 12 {
 			r := m.Run(walk, body)

@@ -1,22 +1,27 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 
+	"dmasim/blkmq"
 	"dmasim/dmabufsim"
 	"dmasim/iter"
+	"dmasim/nvmesim"
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
 
-// Workload is a program that is drawn, not named: tasks that transfer, and exporters
-// that are at their buffers meanwhile.
+// Workload is a program that is drawn or written down, not named: tasks that transfer, and
+// exporters that are at their buffers meanwhile. [Workload.String] has it as text.
 type Workload struct {
 	// Exporter is the kind of exporter, and Mode how the rings are driven: see [Exporters] and
 	// [RingModes]. Empty is the first of each.
 	Exporter, Mode string
+	// Layout is what the tables of the exporter "odd" look like.
+	Layout Layout
 	// Distant says that the drive does not reach the memory of other devices, so that a GPU
 	// migrates what it maps. Exporters that only have such memory do not take the drive then.
 	Distant bool
@@ -24,8 +29,8 @@ type Workload struct {
 	Reuse bool
 	// Buffers, 0 for one. Submitters take turns in using them.
 	Buffers int
-	// Tags of the drive.
-	Tags int
+	// Drive says how the drive differs from the usual one.
+	Drive Drive
 	// Moves of each buffer, one after the other, or whatever its exporter does in place of that.
 	Moves int
 	// Pipelined has the moves of an exporter that is no GPU copy in a job of their own.
@@ -34,8 +39,6 @@ type Workload struct {
 	Neighbour bool
 	// Warm has the mappings made before anything else.
 	Warm bool
-	// Batch is set if completions come in batches.
-	Batch bool
 	// Reclaims is how many allocations of each task may have to reclaim memory, which waits for
 	// all fences that are published, and Failures how many may fail; then only those on the path
 	// of the I/O do.
@@ -44,9 +47,34 @@ type Workload struct {
 	Without []string
 	// Clones is how many of the submitters, the last ones, share the registrations of others.
 	Clones int
+	// Pages of a buffer that a transfer can have, 0 for two.
+	Pages int
 	// Submitters are the tasks. Each has a ring of its own, in which the buffers are registered,
 	// and parts of a buffer and of the drive for itself.
 	Submitters []Submitter
+}
+
+// Drive is the drive of a workload. What is 0 is as usual.
+type Drive struct {
+	Tags   int
+	Queues int  // that raise interrupts
+	Batch  bool // completions come in batches
+	// Sectors and Segments are the most that a command takes, Chunk is the distance in sectors
+	// of the boundaries that none crosses, and Align what bytes of memory must be a multiple of.
+	Sectors, Segments, Chunk, Align int
+	SGL                             bool
+	// Bounce copies what is transferred through other memory, and Lazy leaves what was unmapped
+	// in the TLB for a while.
+	Bounce, Lazy bool
+	// Interrupted is the number of a command that the drive interrupts, and the driver tries again.
+	Interrupted int
+}
+
+// Layout is what the tables of an odd exporter look like.
+type Layout struct {
+	Cuts  []int // lengths of the segments in pages, over and over
+	Row   int   // pages of the system that come in a row
+	Holes bool  // between the addresses of segments
 }
 
 // Submitter is a task that transfers.
@@ -58,31 +86,38 @@ type Submitter struct {
 	Transfers []Transfer
 }
 
-// Transfer is one read or write of up to two pages.
+// Transfer is one read or write of some pages.
 type Transfer struct {
 	Write bool
-	// Start is the first sector in the submitter's, or the transfer's, two pages of the
-	// buffer, Len the number of sectors; together at most two pages.
+	// Renew is no transfer: the buffer is registered anew in its slot, and what is in flight goes
+	// on with the old registration. Nothing else is looked at then.
+	Renew bool
+	// Start is the first sector in the submitter's, or the transfer's, pages of the
+	// buffer, Len the number of sectors; together at most these pages.
 	Start, Len int
-	// Lba is the first sector on the submitter's, or the transfer's, part of the drive.
+	// Lba is the first sector on the submitter's, or the transfer's, part of the drive, which
+	// is twice as large.
 	Lba int
 }
 
-// slot is the part of the buffer and of the drive that a transfer can have, in
-// sectors.
-const slot = 2 * page
-
 // Program makes the program of a workload on a design with further repairs.
 func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
+	return wl.body(Case{Design: d, Fixes: on})
+}
+
+func (wl Workload) body(c Case) func(*sim.Task) {
+	c.Without = append(c.Without[:len(c.Without):len(c.Without)], wl.Without...)
 	per := 1 // slots of a submitter
 	for _, s := range wl.Submitters {
 		if s.AtOnce {
 			per = max(per, len(s.Transfers))
 		}
 	}
+	slot := wl.slot()
 	cfg := config{
 		exporter: wl.Exporter, mode: wl.Mode, buffers: max(wl.Buffers, 1), pages: len(wl.Submitters)*per*slot/page + 1,
-		tags: wl.Tags, batch: wl.Batch, rings: len(wl.Submitters), clones: wl.Clones,
+		tags: wl.Drive.Tags, batch: wl.Drive.Batch, rings: len(wl.Submitters), clones: wl.Clones,
+		drive: wl.Drive.config(), limits: wl.Drive.limits, layout: wl.Layout.table(),
 		reclaims: wl.Reclaims, failures: wl.Failures, auditTags: true,
 	}
 	if !wl.Distant {
@@ -99,12 +134,16 @@ func Program(d *Design, on token.Fix, wl Workload) func(*sim.Task) {
 	}
 	cfg.vram = 2 * cfg.buffers * cfg.pages
 	return func(st *sim.Task) {
-		t, w := boot(st, Case{Design: d, Fixes: on, Without: wl.Without}, cfg)
+		t, w := boot(st, c, cfg)
+		w.align, w.cuts = wl.Drive.Align, wl.Drive.Sectors+wl.Drive.Segments+wl.Drive.Chunk > 0
 		if wl.Warm {
 			w.warm(t)
 		}
+		if n := wl.Drive.Interrupted; n > 0 {
+			w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Fail, Status: nvmesim.CommandInterrupted, Nth: n})
+		}
 		for i, s := range wl.Submitters {
-			t.Go(submitter(i), func(t *kernel.Task) { w.drive(t, i, s.place(i, i%cfg.buffers, per), s.AtOnce) })
+			t.Go(submitter(i), func(t *kernel.Task) { w.drive(t, i, s.place(i, i%cfg.buffers, per, slot), s.AtOnce) })
 		}
 		for i, b := range w.bufs {
 			if b.disturb == nil {
@@ -141,10 +180,22 @@ func (w *world) drive(t *kernel.Task, ring int, xs []transfer, atOnce bool) {
 		w.doAll(t, xs...)
 	} else {
 		for _, x := range xs {
-			w.do(t, x)
+			if x.renew {
+				w.renew(t, x)
+			} else {
+				w.do(t, x)
+			}
 		}
 	}
 	w.leave(t, ring)
+}
+
+// renew registers a buffer in its slot again. If that fails, the old registration stays.
+func (w *world) renew(t *kernel.Task, x transfer) {
+	err := w.rings[x.ring].RegisterDmaBuf(t, x.buf, w.file, w.bufs[x.buf].buf)
+	if err != kernel.OK && !w.mayFail(x, err) {
+		t.Fail(iter.WrongErrno, "registration of the dma-buf anew failed with %v", err)
+	}
 }
 
 // neighbour is a network card that has imported the first buffer, and a task that has it read the
@@ -173,15 +224,49 @@ func (w *world) neighbour(t *kernel.Task, times int) *dmabufsim.RDMA {
 	return nic
 }
 
-// place gives the transfers of the i-th submitter their places in the buffer.
-func (s Submitter) place(i, buf, per int) []transfer {
+// place gives the transfers of the i-th submitter their places in the buffer. A slot is the part of
+// the buffer, and half the part of the drive, that a transfer can have, in sectors.
+func (s Submitter) place(i, buf, per, slot int) []transfer {
 	var out []transfer
 	for k, op := range s.Transfers {
 		part := i * per
 		if s.AtOnce {
 			part += k
 		}
-		out = append(out, transfer{ring: i, buf: buf, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
+		out = append(out, transfer{ring: i, buf: buf, renew: op.Renew, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
 	}
 	return out
+}
+
+// slot is what a transfer can have of the buffer, in sectors.
+func (wl Workload) slot() int { return cmp.Or(wl.Pages, 2) * page }
+
+func (d Drive) config() nvmesim.Config {
+	cfg := nvmesim.Config{Queues: d.Queues, SGL: d.SGL, IOMMU: hw.Config{Bounce: d.Bounce}}
+	if d.Lazy {
+		cfg.IOMMU.Mode = hw.Lazy
+	}
+	return cfg
+}
+
+func (d Drive) limits(l *blkmq.Limits) {
+	set := func(at *uint32, n int) {
+		if n > 0 {
+			*at = uint32(n)
+		}
+	}
+	set(&l.MaxSectors, d.Sectors)
+	set(&l.MaxSegments, d.Segments)
+	set(&l.ChunkSectors, d.Chunk)
+	if d.Align > 0 {
+		l.DmaAlignment = uint32(d.Align - 1)
+	}
+}
+
+func (l Layout) table() dmabufsim.Layout {
+	t := dmabufsim.Layout{Chunk: l.Row, Holes: l.Holes}
+	for _, n := range l.Cuts {
+		t.Cuts = append(t.Cuts, n*hw.PageSize)
+	}
+	return t
 }

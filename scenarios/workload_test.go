@@ -1,102 +1,150 @@
 package scenarios_test
 
 import (
-	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"dmasim/dmabufsim"
+	"dmasim/internal/simtest"
 	"dmasim/scenarios"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/explore/draw"
 	"dmasim/sim/hw"
 	"dmasim/token"
+	"dmasim/uringsim/realhw"
 )
 
-// TestWorkloads draws a workload and a schedule together: who reads and writes what
-// and how often the buffer moves, and a sparse list of switches. The designs that are
-// to be right must pass every oracle; rapid makes what fails smaller in both.
+// TestWorkloads is the property: it draws what there is (drive, exporter, rings, what memory is
+// short of, and whether the bytes are moved by the model or by the kernel), what the tasks do, and a
+// schedule, which is a sparse list of switches. The designs that are to be right must pass every
+// oracle and every detector; rapid makes what fails smaller in all three.
 //
-// DMASIM_CHECKS multiplies the number of schedules for each workload.
+// What fails is kept in testdata/workloads.txt as replay strings, and those run first. DMASIM_CHECKS
+// multiplies the number of schedules for each workload.
 func TestWorkloads(t *testing.T) {
+	kept := keptRuns{"testdata/workloads.txt"}
+	kept.again(t)
 	for _, d := range scenarios.Designs() {
 		if d.Name == "rfc-v2" {
 			continue
 		}
 		t.Run(d.Name, func(t *testing.T) {
-			m := sim.NewMachine()
-			defer m.Close()
-			rapid.Check(t, func(rt *rapid.T) {
-				w := drawWorkload(rt)
-				program := scenarios.Program(d, 0, w)
-				for range schedulesEach * scale() {
-					if r := draw.Run(rt, m, program, draw.Schedule(6, 30)); r.Failure != nil {
-						rt.Logf("workload: %+v", w)
-						draw.Fail(rt, r)
-					}
-				}
-			})
+			property{design: d, kept: kept, real: realOrNot(t)}.check(t)
 		})
 	}
 }
 
-// TestWorkloadsOfAnyExporter is the same with exporters of all kinds, rings of all modes, several
-// buffers and importers, and memory pressure.
-func TestWorkloadsOfAnyExporter(t *testing.T) {
-	for _, name := range []string{"drain", "toy", "rfc-v2-repaired"} {
-		t.Run(name, func(t *testing.T) {
-			d, err := scenarios.FindDesign(name)
-			require.NoError(t, err)
-			m := sim.NewMachine()
-			defer m.Close()
-			rapid.Check(t, func(rt *rapid.T) {
-				w := drawWorkload(rt)
-				w.Exporter = rapid.SampledFrom(scenarios.Exporters()).Draw(rt, "exporter")
-				w.Without = unjudged
-				w.Mode = rapid.SampledFrom(scenarios.RingModes()).Draw(rt, "mode")
-				w.Buffers = rapid.IntRange(1, 2).Draw(rt, "buffers")
-				w.Clones = rapid.IntRange(0, len(w.Submitters)-1).Draw(rt, "clones")
-				w.Reuse = rapid.Bool().Draw(rt, "reuse")
-				w.Neighbour = rapid.Bool().Draw(rt, "neighbour")
-				w.Reclaims = rapid.IntRange(0, 2).Draw(rt, "reclaims")
-				w.Failures = rapid.IntRange(0, 1).Draw(rt, "failures")
-				switch w.Exporter {
-				case "odd", "revoking", "refusing": // such memory, or not at all
-				default:
-					w.Distant = rapid.Bool().Draw(rt, "distant")
-				}
-				r := draw.Run(rt, m, scenarios.Program(d, 0, w), draw.Schedule(6, 30))
-				if r.Failure != nil {
-					rt.Logf("workload: %+v", w)
-					draw.Fail(rt, r)
-				}
-			})
-		})
-	}
+// property is what TestWorkloads holds a design to.
+type property struct {
+	design *scenarios.Design
+	fixes  token.Fix
+	kept   keptRuns
+	// real moves bytes instead of the model now and then, if it is not nil.
+	real scenarios.Backend
 }
 
-// TestWorkloadsFindTheRace is the same property on the posted design with all repairs
-// but one, which must fall: a property that cannot fail proves nothing.
-func TestWorkloadsFindTheRace(t *testing.T) {
+func (p property) check(t rapid.TB) {
+	m := sim.NewMachine()
+	defer m.Close()
+	var last struct { // what failed last: rapid runs the smallest failure at the very end
+		scenarios.Case
+		sim.Schedule
+		hash uint64
+	}
+	defer func() {
+		if last.Scenario != nil {
+			p.kept.keep(t, last.Case, last.Schedule, last.hash)
+		}
+	}()
+	rapid.Check(t, func(rt *rapid.T) {
+		wl := scenarios.Draw(drawn{rt})
+		c, err := scenarios.NewCase(scenarios.Drawn(wl), p.design, p.fixes)
+		require.NoError(rt, err)
+		schedules := schedulesEach * scale()
+		if p.real != nil && rapid.IntRange(0, 4).Draw(rt, "real bytes") == 4 {
+			c.Real = p.real
+			schedules = (schedules + 4) / 5 // they cost more
+		}
+		program := c.Program()
+		for range schedules {
+			r := draw.Run(rt, m, program, draw.Schedule(6, 30))
+			if r.Failure == nil {
+				continue
+			}
+			last.Case, last.Schedule, last.hash = c, r.Schedule(), r.Hash
+			rt.Logf("workload: %v", wl)
+			draw.Fail(rt, r)
+		}
+	})
+}
+
+// TestWorkloadsFail has the property fail where the repair of the race is missing, and looks at what
+// is left of it: a property that cannot fail proves nothing, and one that does not get smaller helps
+// nobody.
+func TestWorkloadsFail(t *testing.T) {
 	d, err := scenarios.FindDesign("rfc-v2")
 	require.NoError(t, err)
-	on := token.AllFixes() &^ token.FixPublishUnderResv
-	kinds := map[sim.Kind]int{}
-	for i := range 20 {
-		w := rapid.Custom(drawWorkload).Example(i)
-		r := explore.Run(t.Context(), scenarios.Program(d, on, w), explore.NewRandom(uint64(i)), explore.Options{Executions: 300})
-		if f := r.Found; f != nil {
-			kinds[f.Failure.Kind]++
-			f.Machine.Close()
-		}
+	simtest.Flags(t, "rapid.seed", "1", "rapid.nofailfile", "true", "rapid.checks", "1000", "rapid.shrinktime", "3s")
+	kept := keptRuns{filepath.Join(t.TempDir(), "kept", "workloads.txt")}
+	p := property{design: d, fixes: token.AllFixes() &^ token.FixPublishUnderResv, kept: kept}
+	rec := &simtest.Recorder{Test: "No/Such/Test"}
+	p.check(rec)
+	require.True(t, rec.Failed())
+	require.Regexp(t, hw.StaleDMA+"|"+dmabufsim.FenceRule, rec.Logged.String())
+	require.Len(t, kept.strings(t), 1)
+	left := kept.strings(t)[0]
+	t.Log(left)
+	recorded, err := sim.ParseReplay(left)
+	require.NoError(t, err)
+	c, err := scenarios.ParseCase(recorded.Program, recorded.Variant)
+	require.NoError(t, err)
+	require.LessOrEqual(t, strings.Count(recorded.Program, "+"), 3, "transfers")
+	require.LessOrEqual(t, recorded.Schedule.Preemptions(), 3)
+
+	again := &simtest.Recorder{Test: "No/Such/Test"}
+	kept.again(again)
+	require.True(t, again.Failed(), "what is kept fails first")
+	m := sim.NewMachine()
+	defer m.Close()
+	require.Equal(t, recorded.Fingerprint, explore.FingerprintOf(m, c.Program()))
+	require.Equal(t, recorded.Hash, uint32(m.Run(explore.NewReplay(recorded.Schedule), c.Program()).Hash))
+}
+
+// realOrNot is the kernel as a backend, nil where it cannot be had; TestRealBytesChangeNothing tells
+// why not.
+func realOrNot(t *testing.T) scenarios.Backend {
+	b, err := realhw.Open(realhw.Options{Dir: t.TempDir(), Drive: os.Getenv("DMASIM_DRIVE")})
+	if err != nil {
+		t.Log(err)
+		return nil
 	}
-	t.Logf("workloads that fail: %v of 20", kinds)
-	require.Len(t, kinds, 1)
-	require.NotZero(t, kinds[hw.StaleDMA])
+	t.Cleanup(func() {
+		require.NoError(t, b.Err())
+		require.NoError(t, b.Close())
+	})
+	return b
+}
+
+// workloads are drawn once and for all, for tests that need some.
+var workloads = scenarios.Fuzz{Seed: 1}
+
+// drawn has rapid draw a workload.
+type drawn struct{ rt *rapid.T }
+
+func (d drawn) Int(name string, min, max int) int { return rapid.IntRange(min, max).Draw(d.rt, name) }
+
+func (d drawn) List(name string, min, max int, each func(scenarios.Source)) {
+	rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) int {
+		each(drawn{rt})
+		return 0
+	}), min, max).Draw(d.rt, name)
 }
 
 // schedulesEach is the number of schedules that are drawn for one workload.
@@ -110,29 +158,93 @@ func scale() int {
 	return n
 }
 
-// drawWorkload keeps the tasks on ranges of their own: transfers that overlap have no
-// defined result.
-func drawWorkload(rt *rapid.T) scenarios.Workload {
-	w := scenarios.Workload{
-		Tags:  rapid.IntRange(1, 4).Draw(rt, "tags"),
-		Moves: rapid.IntRange(0, 3).Draw(rt, "moves"),
+// TestWorkloadText reads what it prints, of whatever can be drawn.
+func TestWorkloadText(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		wl := scenarios.Draw(drawn{rt})
+		require.NoError(rt, wl.Validate())
+		again, err := scenarios.ParseWorkload(wl.String())
+		require.NoError(rt, err)
+		require.Equal(rt, wl.String(), again.String())
+		c, err := scenarios.ParseCase("workload:"+wl.String(), "drain")
+		require.NoError(rt, err)
+		program, _ := c.Names()
+		require.Equal(rt, "workload:"+wl.String(), program)
+	})
+}
 
-		Pipelined: rapid.Bool().Draw(rt, "pipelined"),
-		Warm:      rapid.Bool().Draw(rt, "warm"),
-		Batch:     rapid.Bool().Draw(rt, "batch"),
+func TestWorkloadErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                             "there is no field of a workload",
+		"moves=2":                      "nobody transfers anything",
+		"move=2,io=r0+8":               `or "moves"`,
+		"moves=x,io=r0+8":              "must be a number from 1",
+		"moves=0,io=r0+8":              "leave it out",
+		"warm=1,io=r0+8":               "takes no value",
+		"io=":                          "is no transfer",
+		"io=x0+8":                      "is no transfer",
+		"io=r0":                        "is no transfer",
+		"io=r0+8:":                     "is no transfer",
+		"io=r0+8/":                     "is no transfer",
+		"io=r0+17":                     "does not fit",
+		"io=r0+0":                      "does not fit",
+		"io=r0+8:30":                   "beyond",
+		"clones=1,io=r0+8":             "one at least",
+		"exporter=gpu,io=r0+8":         "there is no exporter",
+		"mode=poll,io=r0+8":            "there is no ring mode",
+		"sectors=4,io=r0+8":            "a page",
+		"align=3,io=r0+8":              "power of two",
+		"align=512,chunk=8,io=r0+8":    "leave one out",
+		"exporter=odd,cuts=0,io=r0+8":  "must be a number",
+		"exporter=odd,distant,io=r0+8": "leave distant out",
+	} {
+		_, err := scenarios.ParseWorkload(text)
+		require.ErrorContains(t, err, want, "%q", text)
 	}
-	for i := range rapid.IntRange(1, 2).Draw(rt, "submitters") {
-		ops := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) scenarios.Transfer {
-			start := rapid.IntRange(0, 15).Draw(rt, "start")
-			return scenarios.Transfer{
-				Write: rapid.Bool().Draw(rt, "write"),
-				Start: start,
-				Len:   rapid.IntRange(1, 16-start).Draw(rt, "len"),
-				Lba:   rapid.IntRange(0, 15).Draw(rt, "lba"),
-			}
-		}), 1, 3).Draw(rt, fmt.Sprintf("task %d", i))
-		atOnce := rapid.Bool().Draw(rt, "at once")
-		w.Submitters = append(w.Submitters, scenarios.Submitter{AtOnce: atOnce, Transfers: ops})
+}
+
+// TestFuzz: what a workload does depends on the seed and its number only, and shards have the list
+// between them.
+func TestFuzz(t *testing.T) {
+	d, err := scenarios.FindDesign("drain")
+	require.NoError(t, err)
+	count := func(first, step, n, workers int) scenarios.FuzzReport {
+		f := scenarios.Fuzz{Design: d, Seed: 3, First: first, Step: step, Workloads: n, Schedules: 3, Workers: workers}
+		r, err := f.Run(t.Context())
+		require.NoError(t, err)
+		require.Nil(t, r.Failed)
+		return r
 	}
-	return w
+	all, again := count(0, 1, 24, 1), count(0, 1, 24, 3)
+	require.Equal(t, all, again)
+	even, odd := count(0, 2, 12, 2), count(1, 2, 12, 1)
+	require.Equal(t, all.Steps, even.Steps+odd.Steps)
+	require.Equal(t, 24*3, all.Executions)
+	_, err = (&scenarios.Fuzz{Design: d}).Run(t.Context())
+	require.ErrorContains(t, err, "runs nothing")
+}
+
+// TestFuzzFails finds the race, the same with any number of workers, and shows it in a small workload.
+func TestFuzzFails(t *testing.T) {
+	d, err := scenarios.FindDesign("rfc-v2")
+	require.NoError(t, err)
+	var before string
+	for _, workers := range []int{1, 3} {
+		f := scenarios.Fuzz{Design: d, Fixes: token.AllFixes() &^ token.FixPublishUnderResv, Without: []string{"fence-rules", "lockdep"},
+			Workloads: 400, Schedules: 10, Workers: workers}
+		r, err := f.Run(t.Context())
+		require.NoError(t, err)
+		require.NotNil(t, r.Failed)
+		found := r.Failed.Report.Found
+		defer found.Machine.Close()
+		require.Equal(t, hw.StaleDMA, found.Failure.Kind)
+		shown, _ := r.Failed.Shown.Names()
+		t.Log(r.Number, shown, found.Schedule)
+		require.LessOrEqual(t, strings.Count(shown, "+"), 2)
+		text := shown + found.Schedule.String()
+		if before != "" {
+			require.Equal(t, before, text)
+		}
+		before = text
+	}
 }

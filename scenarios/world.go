@@ -18,19 +18,22 @@ import (
 // world is one machine with everything on the path: a drive, buffers and their exporters, and
 // rings in each of which the buffers are registered for the drive, in slots from 0 on.
 type world struct {
-	bus   *dmabufsim.Bus
-	bufs  []*buffer
-	exp   *dmabufsim.Moving // the first buffer, if it is one that can move
-	gpu   *dmabufsim.GPU    // whose buffers they are, if the exporter is a GPU
-	queue *blkmq.Queue
-	ctrl  *nvmesim.Controller
-	file  *iter.File
-	rings []*uringsim.Ring
-	ref   *reference
+	bus    *dmabufsim.Bus
+	bufs   []*buffer
+	exp    *dmabufsim.Moving // the first buffer, if it is one that can move
+	gpu    *dmabufsim.GPU    // whose buffers they are, if the exporter is a GPU
+	driver *nvmesim.Driver
+	queue  *blkmq.Queue
+	ctrl   *nvmesim.Controller
+	file   *iter.File
+	rings  []*uringsim.Ring
+	ref    *reference
 
 	freezing *dmabufsim.Freezing // the first buffer, if the exporter is such a one
 	mode     mode
 	failing  bool // allocations may fail
+	cuts     bool // the drive may take less in a command than a transfer has
+	align    int  // what the drive wants of bytes of memory, 0 if it is not looked at
 	tokens   int  // rings that have registrations of their own; the others have clones
 }
 
@@ -63,6 +66,9 @@ type config struct {
 	reclaims, failures int
 	pressed            []string
 
+	// active is how many works of a workqueue can be active at once; 0 means what the kernel takes.
+	active int
+
 	// drive says how the drive differs from the usual one, and limits how those of its queue do.
 	drive  nvmesim.Config
 	limits func(*blkmq.Limits)
@@ -77,6 +83,7 @@ const driveSize = 1 << 30
 func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	cfg.buffers, cfg.pages, cfg.tags, cfg.rings = cmp.Or(cfg.buffers, 1), cmp.Or(cfg.pages, 2), cmp.Or(cfg.tags, 8), cmp.Or(cfg.rings, 1)
 	t := kernel.Boot(st)
+	t.K.DflActive = cfg.active
 	for _, d := range c.Without {
 		if err := t.K.Without(d); err != nil {
 			t.Fail(sim.Misuse, "%v", err)
@@ -84,6 +91,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	}
 	token.Repair(t, c.Fixes|c.Design.Fixes)
 	w := &world{bus: dmabufsim.NewBus(t), mode: modeOf(cfg.mode), failing: cfg.failures > 0, tokens: cfg.rings - cfg.clones}
+	w.bus.SyncsAtUnmap = !token.Repaired(t, token.FixSkipUnmapSync)
 	for i := range cfg.buffers {
 		name := "vram"
 		if i > 0 {
@@ -98,8 +106,8 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	if w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0 {
 		cfg.drive.PollQueues = 1
 	}
-	d := nvmesim.NewDrive(t, cfg.drive)
-	w.queue, w.ctrl = d.Queue(), d.Controller()
+	w.driver = nvmesim.NewDrive(t, cfg.drive)
+	w.queue, w.ctrl = w.driver.Queue(), w.driver.Controller()
 	if cfg.limits != nil {
 		cfg.limits(&w.queue.Limits)
 	}
@@ -163,6 +171,7 @@ const page, sector = hw.SectorsPerPage, hw.SectorSize
 type transfer struct {
 	ring, buf  int
 	write      bool
+	renew      bool // register the buffer anew instead
 	at, n, lba int
 }
 
@@ -174,10 +183,16 @@ func (w *world) do(t *kernel.Task, x transfer) {
 
 // doAll submits the transfers, all on one ring, and only then waits for them.
 func (w *world) doAll(t *kernel.Task, xs ...transfer) {
+	flying := 0
 	for i, x := range xs {
+		if x.renew {
+			w.renew(t, x)
+			continue
+		}
 		w.submitAs(t, x, uint64(i))
+		flying++
 	}
-	for range xs {
+	for range flying {
 		c := w.rings[xs[0].ring].WaitCQE(t)
 		w.expect(t, xs[c.UserData], c)
 	}
@@ -186,7 +201,14 @@ func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 // expect checks the completion entry of a transfer, and its data.
 func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
 	if c.Res < 0 && w.mayFail(x, kernel.Errno(-c.Res)) {
-		return // and nothing was transferred
+		if w.cuts {
+			w.ref.perhaps(t, x)
+		}
+		return // otherwise nothing was transferred
+	}
+	if w.align > 0 && (x.at|x.n)*hw.SectorSize%w.align != 0 {
+		w.failed(t, c, kernel.EINVAL)
+		return
 	}
 	if want := int64(x.n) * hw.SectorSize; c.Res != want {
 		t.Fail(iter.WrongErrno, "a transfer of %d bytes at sector %d of the drive ended with %s", want, x.lba, result(c.Res))

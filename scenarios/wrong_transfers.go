@@ -12,7 +12,7 @@ import (
 var wrongTransfers = &Scenario{
 	Name: "wrong-transfers",
 	Story: "A task reads into a registered dma-buf in every wrong way: with a slot that is empty, beyond the end of the buffer, nothing at all, " +
-		"and from another file than that of the registration. Every read must fail with its own error. Then it reads across the end of " +
+		"less than a block, and from another file than that of the registration. Every read must fail with its own error. Then it reads across the end of " +
 		"the drive, which is short. An exporter moves the buffer meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
@@ -36,6 +36,7 @@ var wrongTransfers = &Scenario{
 				read(fault, func(e *uringsim.SQE) { e.Addr = 2*hw.PageSize - 512 })
 				read(fault, func(e *uringsim.SQE) { e.Len = 0 })
 				read(iter.Neg(kernel.EBADF), func(e *uringsim.SQE) { e.File = other })
+				read(iter.Neg(kernel.EINVAL), func(e *uringsim.SQE) { e.Len = 100 })
 				w.short(t, transfer{n: 2, lba: driveSize/sector - 1}, 1)
 			})
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })

@@ -12,7 +12,7 @@ import (
 func (m *Machine) deadlock() *Failure {
 	waiting := m.blocked()
 	if len(waiting) == 0 {
-		return &Failure{Kind: Misuse, Message: "the first task has ended without Explore, and the tasks that it created never started"}
+		return &Failure{Kind: Misuse, Senseless: true, Message: "the first task has ended without Explore, and the tasks that it created never started"}
 	}
 	f := &Failure{Kind: Deadlock, Task: waiting[0]}
 	if cycle := findCycle(waiting); cycle != nil {

@@ -51,6 +51,9 @@ type Failure struct {
 	// Minor is set if the run went well otherwise, see Task.FlagMinor: an exploration goes on
 	// after it, and reports it if it finds nothing worse.
 	Minor bool
+	// Senseless is set if the program uses the simulator in a way that has no meaning: then it
+	// says nothing about what the program models.
+	Senseless bool
 	// Detail has further lines: the blocked tasks of a deadlock, the stack of a
 	// panic.
 	Detail []string
@@ -71,6 +74,12 @@ func (t *Task) Fail(kind Kind, format string, args ...any) {
 // FailWith is Fail with lines of detail.
 func (t *Task) FailWith(kind Kind, detail []string, format string, args ...any) {
 	t.m.fail(&Failure{Kind: kind, Message: fmt.Sprintf(format, args...), Task: t, Detail: detail})
+	panic(unwind{})
+}
+
+// senseless is Fail for a call that has no meaning.
+func (t *Task) senseless(format string, args ...any) {
+	t.m.fail(&Failure{Kind: Misuse, Message: fmt.Sprintf(format, args...), Task: t, Senseless: true})
 	panic(unwind{})
 }
 
@@ -124,15 +133,19 @@ func (t *Task) FlagMinor(kind Kind, detail []string, format string, args ...any)
 
 func (m *Machine) fail(f *Failure) {
 	if m.failure == nil && !m.dead {
-		m.failure = f
-		for _, c := range []byte(f.Kind) { // the outcome belongs to the identity of a run
-			if !f.Minor { // but not what is looked for in any run, and can be switched off
-				m.hash = mix(m.hash, uint64(c))
-			}
+		m.record(f)
+	}
+}
+
+func (m *Machine) record(f *Failure) {
+	m.failure = f
+	for _, c := range []byte(f.Kind) { // the outcome belongs to the identity of a run
+		if !f.Minor { // but not what is looked for in any run, and can be switched off
+			m.hash = mix(m.hash, uint64(c))
 		}
-		m.flushAll()
-		if m.tracing {
-			m.rows = append(m.rows, Row{Task: f.Task, Phase: m.phase, Step: m.steps, Failed: true, Event: -1})
-		}
+	}
+	m.flushAll()
+	if m.tracing {
+		m.rows = append(m.rows, Row{Task: f.Task, Phase: m.phase, Step: m.steps, Failed: true, Event: -1})
 	}
 }

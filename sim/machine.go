@@ -27,6 +27,9 @@ type Machine struct {
 	StepLimit int
 	// Value is what the program keeps of its run for those who look at it afterwards.
 	Value any
+	// Room is memory that the program keeps from run to run, so that it need not be made anew.
+	// Nothing that a run does may depend on it.
+	Room any
 
 	strategy Strategy
 	tracing  bool
@@ -351,7 +354,7 @@ func (m *Machine) next(cur *Task) *Task {
 		return nil
 	}
 	if t == nil || !t.announced || t.done {
-		m.fail(&Failure{Kind: Misuse, Message: "the strategy picked a task that is not enabled"})
+		m.fail(&Failure{Kind: Misuse, Senseless: true, Message: "the strategy picked a task that is not enabled"})
 		return nil
 	}
 	if t != p.Default() {
@@ -409,7 +412,7 @@ func (m *Machine) grant(t *Task) {
 		h ^= op.Obj.key
 		m.use(op.Obj, t)
 		if op.Obj.key == 0 {
-			m.fail(&Failure{Kind: Misuse, Task: t, Message: "operation " + op.Verb + " on an object that was never initialised"})
+			m.fail(&Failure{Kind: Misuse, Task: t, Senseless: true, Message: "operation " + op.Verb + " on an object that was never initialised"})
 		}
 	}
 	m.hash = mix(m.hash, h+uint64(op.Class))
@@ -448,7 +451,7 @@ func (m *Machine) last(t *Task) *Event {
 
 func (m *Machine) audit() {
 	for _, check := range m.audits {
-		f := check()
+		f := m.look(check)
 		if f == nil {
 			continue
 		}
@@ -464,4 +467,9 @@ func (m *Machine) audit() {
 	if m.failure == nil && m.minor != nil {
 		m.fail(m.minor)
 	}
+}
+
+func (m *Machine) look(check func() *Failure) *Failure {
+	defer m.noTask("an audit")
+	return check()
 }

@@ -29,6 +29,11 @@ func (m *Machine) release() {
 		p := m.provided[n-1]
 		m.provided[n-1] = provision{}
 		m.provided = m.provided[:n-1]
-		p.release()
+		m.giveBack(p)
 	}
+}
+
+func (m *Machine) giveBack(p provision) {
+	defer m.noTask("a release function of Provide")
+	p.release()
 }

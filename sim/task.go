@@ -172,8 +172,8 @@ func (e *ended) Owners(*Task) []*Task { return []*Task{(*Task)(e)} }
 // between this return and its next Step happens atomically with the operation.
 func (t *Task) Step(op Op) {
 	m := t.m
-	if m.dead {
-		panic(unwind{})
+	if m.pick != t || m.dead {
+		t.stray(op.call())
 	}
 	t.op, t.announced, t.waited = op, true, 0
 	if op.Obj != nil && op.Obj.hidden && (op.Also == nil || op.Also.hidden) && m.pass(t) {
@@ -235,17 +235,17 @@ func (t *Task) Touch(o *Object, c Class) {
 // and every value is explored; elsewhere it is 0.
 func (t *Task) Choose(n int, what string) int {
 	m := t.m
-	if m.dead {
-		panic(unwind{})
+	if m.pick != t || m.dead {
+		t.stray("the choice of " + what)
 	}
 	if n < 1 {
-		t.Fail(Misuse, "Choose(%d, %q): there must be at least one value to choose from", n, what)
+		t.senseless("Choose(%d, %q): there must be at least one value to choose from", n, what)
 	}
 	v := 0
 	if m.phase == PhaseExplore && n > 1 {
 		v = m.strategy.Choose(t, n)
 		if v < 0 || v >= n {
-			t.Fail(Misuse, "the strategy chose %d of %d values of %q", v, n, what)
+			t.senseless("the strategy chose %d of %d values of %q", v, n, what)
 		}
 		if v != 0 {
 			m.chosen = append(m.chosen, Chosen{m.choices, v})
@@ -266,8 +266,8 @@ func (t *Task) Choose(n int, what string) int {
 // starts. It is for what is random about the set-up: what draw chooses is explored. It
 // makes no operation. Only the first task may call it.
 func (t *Task) Draw(draw func()) {
-	if t.parent != nil || t.m.phase != PhaseSetup {
-		t.Fail(Misuse, "Draw is called by the first task, before Explore")
+	if t.parent != nil || t.m.phase != PhaseSetup || t.m.pick != t {
+		t.senseless("Draw is called by the first task, before Explore")
 	}
 	t.m.draws = append(t.m.draws, draw)
 }
@@ -277,8 +277,8 @@ func (t *Task) Draw(draw func()) {
 // call it, once.
 func (t *Task) Explore() {
 	m := t.m
-	if t.parent != nil || m.phase != PhaseSetup {
-		t.Fail(Misuse, "Explore is called once, by the first task")
+	if t.parent != nil || m.phase != PhaseSetup || m.pick != t {
+		t.senseless("Explore is called once, by the first task")
 	}
 	m.phase, m.from = PhaseExplore, len(m.events)
 	if len(m.draws) > 0 {

@@ -37,7 +37,13 @@ func (w *worker) run() {
 	t := w.task
 	defer func() {
 		if r := recover(); r != nil {
-			if _, ours := r.(unwind); !ours {
+			switch r := r.(type) {
+			case unwind:
+			case stray:
+				if !t.m.dead {
+					t.m.strayed(t.String(), t, r)
+				}
+			default:
 				t.m.panicked(t, r, debug.Stack())
 			}
 		}

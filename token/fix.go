@@ -7,7 +7,7 @@ import (
 )
 
 // Fix is one repair of the posted design: a bit in a set.
-type Fix uint32
+type Fix uint64
 
 // The repairs. Each is asked for at one place in the code. A machine is given a
 // set of them; there is no package variable to turn one on.
@@ -79,6 +79,33 @@ const (
 	// anew (SUB-1, SUB-3), so that nobody waits for a reservation lock or a fence with a tag in
 	// hand.
 	FixMapBeforeTag
+	// FixSkipUnmapSync has exporters unmap with DMA_ATTR_SKIP_CPU_SYNC: WRK-2 comes when the pages may
+	// be somebody else's already.
+	FixSkipUnmapSync
+	// FixUnmapApart leaves WRK-2 and WRK-3 to a work of their own, on a workqueue of its own: no work
+	// that waits for a reservation lock then stands before one that signals a fence.
+	FixUnmapApart
+	// FixSkipIntegrity has SUB-4 leave a token bio to the drive, which makes and checks protection
+	// information itself when it is given none (PRACT).
+	FixSkipIntegrity
+	// FixNoVectors has REG-7 say that the buffer of a dma-buf has no vectors, so that REG-8 reads none.
+	FixNoVectors
+	// FixKeepErrno has ASG-3 and SUB-3 end the bio with the error that CREATE returned.
+	FixKeepErrno
+	// FixWideOffset computes in PRE-1, PRE-2 and CMP-1 with the offset as it is in the bio: without a
+	// sign.
+	FixWideOffset
+	// FixCheckSize has the registration refuse a dma-buf whose size does not fit into the length of a
+	// buffer (REG-7).
+	FixCheckSize
+	// FixReserveLists keeps a set of PRP lists for one request in reserve (PRE-3).
+	FixReserveLists
+	// FixDetachOnUnbind has the driver take all mappings away, and detach, when it is unbound from the
+	// device.
+	FixDetachOnUnbind
+	// FixResetScope has the driver's reset_work allocate without entering reclaim: fences wait for the
+	// requests that it issues again.
+	FixResetScope
 )
 
 // FixInfo describes a repair for people.
@@ -136,6 +163,26 @@ var fixes = []FixInfo{
 		"refuse a token where the file is not O_DIRECT any more"},
 	{FixMapBeforeTag, "map-before-tag", "SUB-1, SUB-3",
 		"make the map without a tag in hand, and begin anew"},
+	{FixSkipUnmapSync, "skip-unmap-sync", "WRK-2",
+		"exporters do not copy bounce pages back when a mapping is unmapped after its fence"},
+	{FixUnmapApart, "unmap-apart", "WRK-1, WRK-2",
+		"unmap in a work and a workqueue of its own, so that nothing that signals waits for a reservation lock"},
+	{FixSkipIntegrity, "skip-integrity", "SUB-4",
+		"leave the protection information of a token bio to the drive"},
+	{FixNoVectors, "no-vectors", "REG-7, REG-8",
+		"say that the buffer of a dma-buf has no vectors"},
+	{FixKeepErrno, "keep-errno", "ASG-3, SUB-3",
+		"end the bio with the error that the mapping failed with"},
+	{FixWideOffset, "wide-offset", "PRE-1, PRE-2, CMP-1",
+		"compute with offsets that have no sign"},
+	{FixCheckSize, "check-size", "REG-7",
+		"refuse a dma-buf whose size does not fit into the length of a buffer"},
+	{FixReserveLists, "reserve-lists", "PRE-3",
+		"keep the PRP lists of one request in reserve, for when there is no memory"},
+	{FixDetachOnUnbind, "detach-on-unbind", "TOK-6, REM-4, WRK-2",
+		"invalidate, unmap and detach when the driver is unbound from the device"},
+	{FixResetScope, "reset-scope", "REM-5, CMP-2",
+		"allocate in the driver's reset_work without entering reclaim"},
 }
 
 // Fixes lists every repair.

@@ -29,7 +29,7 @@ func TestFixNamesParseAndPrint(t *testing.T) {
 // A set prints as its members' names, in order of declaration, which parse one by one.
 func TestFixSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := Fix(rapid.Uint32Range(0, uint32(AllFixes())).Draw(t, "set"))
+		f := Fix(rapid.Uint64Range(0, uint64(AllFixes())).Draw(t, "set"))
 		var again Fix
 		for _, n := range f.Names() {
 			g, err := ParseFix(n)

@@ -123,6 +123,8 @@ type Reg struct {
 	Token Token
 	// Private is the driver's: its attachment.
 	Private *dmabufsim.Attachment
+	// Gone is set by a driver whose device has gone. The reservation lock protects it.
+	Gone bool
 }
 
 // Driver is what RFC v2 adds to struct blk_mq_ops.

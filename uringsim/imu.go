@@ -25,6 +25,7 @@ type imu struct {
 
 	ubuf, length uint64
 	bvecs        []iter.Bvec
+	nrBvecs      int // nr_bvecs, which for a dma-buf is not the number of vectors
 	acctPages    int64
 	folioShift   uint
 	// toMemory and fromMemory are the mask of directions: what the buffer may be used for.

@@ -1,6 +1,8 @@
 package uringsim
 
 import (
+	"math"
+
 	"dmasim/dmabufsim"
 	"dmasim/iter"
 	"dmasim/sim/hw"
@@ -182,6 +184,11 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 		return undo(m, kernel.EBADF)
 	}
 	e.DmaBuf.Get(t)
+	if e.DmaBuf.Size > math.MaxUint32 && token.Repaired(t, token.FixCheckSize) {
+		e.Target.Put(t)
+		e.DmaBuf.Put(t)
+		return undo(m, kernel.EFAULT) // as a range of memory that is too long
+	}
 	var tok token.Token
 	err = kernel.EOPNOTSUPP
 	t.Mark("REG-5")
@@ -197,6 +204,10 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	}
 	if token.Repaired(t, token.FixInitImu) {
 		m.bvecs, m.acctPages = nil, 0
+	}
+	m.nrBvecs = 1
+	if token.Repaired(t, token.FixNoVectors) {
+		m.nrBvecs = 0
 	}
 	m.ubuf, m.length, m.folioShift, m.refs = 0, uint64(uint32(e.DmaBuf.Size)), 0, 1
 	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, true, false

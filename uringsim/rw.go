@@ -15,7 +15,7 @@ func (req *request) begin(t *kernel.Task, write, nonblock bool) (ret int64, ok b
 	req.res = int64(req.iter.Count)
 	if nonblock {
 		if !supportsNowait(req.file) {
-			req.restore()
+			req.restore(t)
 			return again, false
 		}
 		req.kiocb.Flags |= iter.IOCB_NOWAIT
@@ -29,7 +29,10 @@ func (req *request) begin(t *kernel.Task, write, nonblock bool) (ret int64, ok b
 }
 
 // restore takes the iterator back to where it was saved.
-func (req *request) restore() {
+func (req *request) restore(t *kernel.Task) {
+	if req.iter.Type == iter.ITER_DMA_TOKEN {
+		t.Mark("IT-5")
+	}
 	if !req.ring.seed.forgetIter {
 		req.iter.Restore(req.saved)
 	}
@@ -52,7 +55,7 @@ func (req *request) read(t *kernel.Task, nonblock bool) int64 {
 		if !nonblock && !req.ring.has(IORING_SETUP_IOPOLL) || req.nowait {
 			return req.readDone(t, ret)
 		}
-		req.restore()
+		req.restore(t)
 		return again
 	case ret == queued:
 		return queued
@@ -60,7 +63,10 @@ func (req *request) read(t *kernel.Task, nonblock bool) int64 {
 		return req.readDone(t, ret)
 	}
 	// A part was read. The iterator may be anywhere.
-	req.restore()
+	req.restore(t)
+	if req.iter.Type == iter.ITER_DMA_TOKEN {
+		t.Mark("IT-1")
+	}
 	req.iter.Advance(uint64(ret))
 	req.bytesDone += ret
 	req.saved = req.iter.Save()
@@ -96,7 +102,7 @@ func (req *request) write(t *kernel.Task, nonblock bool) int64 {
 	case ret == again && req.nowait:
 		return req.done(t, ret)
 	case ret == again && (nonblock || poll):
-		req.restore()
+		req.restore(t)
 		return again
 	case ret >= 0 && ret != req.res:
 		req.saved = req.iter.Save()
@@ -142,7 +148,7 @@ func (req *request) result(t *kernel.Task, res int64) {
 	if res != req.res {
 		if req.mayReissue(t, res) {
 			req.bounded(t)
-			req.restore()
+			req.restore(t)
 			req.reissue = true
 		} else {
 			req.failed = true

@@ -29,8 +29,10 @@ func (r *Ring) newUserBuffer(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno)
 		return nil, err
 	}
 	m, err := r.allocImu(t, len(pages))
+	pinned := int64(0)
 	if err == kernel.OK {
-		if err = r.User.account(t, int64(len(pages))); err != kernel.OK {
+		pinned = r.pinnedPages(t, pages)
+		if err = r.User.account(t, pinned); err != kernel.OK {
 			r.freeImu(m)
 		}
 	}
@@ -42,12 +44,12 @@ func (r *Ring) newUserBuffer(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno)
 	m.ubuf, m.length, m.folioShift, m.refs = v.Base, v.Len, folioShift, 1
 	m.acctPages = 0
 	if r.User != nil {
-		m.acctPages = int64(len(pages))
+		m.acctPages = pinned
 	}
 	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, false, false
 	m.token, m.target, m.dmabuf = nil, nil, nil
 	m.mm, m.pages = r.Mm, pages
-	m.bvecs = make([]iter.Bvec, len(pages))
+	m.bvecs, m.nrBvecs = make([]iter.Bvec, len(pages)), len(pages)
 	off := v.Base % hw.PageSize
 	for i, left := 0, v.Len; left > 0; i++ {
 		k := min(left, hw.PageSize-off)
@@ -57,6 +59,48 @@ func (r *Ring) newUserBuffer(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno)
 	m.release = m.releaseUser
 	n.imu = m
 	return n, kernel.OK
+}
+
+// pinnedPages is what pages count for against the limit (io_buffer_account_pin): a compound page
+// in full, unless it counts already.
+func (r *Ring) pinnedPages(t *kernel.Task, pages []*hw.Page) (n int64) {
+	counted := map[*hw.Folio]bool{}
+	for _, p := range pages {
+		switch {
+		case p.Folio == nil:
+			n++
+		case counted[p.Folio]:
+		default:
+			if counted[p.Folio] = true; !r.registered(t, p.Folio) {
+				n += int64(p.Folio.Pages)
+			}
+		}
+	}
+	return n
+}
+
+// registered is headpage_already_acct (REG-8): looks for a compound page in the vectors of every
+// buffer of the table. As posted that of a dma-buf is said to have one, which was never written.
+func (r *Ring) registered(t *kernel.Task, f *hw.Folio) bool {
+	for _, n := range r.buffers.nodes {
+		if n == nil || n.imu == nil {
+			continue
+		}
+		if n.imu.dma {
+			t.Mark("REG-8 compound")
+		}
+		for i := range n.imu.nrBvecs {
+			if i >= len(n.imu.bvecs) {
+				t.BUG("NULL pointer dereference in headpage_already_acct: vector %d of a registered buffer that has %d", i, len(n.imu.bvecs))
+			}
+			for _, p := range n.imu.bvecs[i].Pages {
+				if p.Folio == f {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // releaseUser is io_release_ubuf.
@@ -128,6 +172,7 @@ func (r *Ring) RegisterBvec(t *kernel.Task, slot int, v []iter.Bvec, toMemory, f
 	for _, b := range v {
 		m.length += uint64(b.Len)
 	}
+	m.nrBvecs = len(v)
 	m.bvecs, m.toMemory, m.fromMemory, m.dma, m.kbuf, m.release = v, toMemory, fromMemory, false, true, release
 	n.imu = m
 	r.buffers.nodes[slot] = n

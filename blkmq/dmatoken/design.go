@@ -13,7 +13,8 @@ func (Design) Name() string { return "rfc-v2" }
 // Register makes a token (TOK-2 to TOK-7). TOK-1, that the driver has the callbacks,
 // is the type system's.
 func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
-	tok := &dmaToken{fixes: token.Repairs(t), wq: workqueue(t), q: q, driver: drv}
+	tok := &dmaToken{fixes: token.Repairs(t), q: q, driver: drv}
+	tok.wq, tok.unmapWq = workqueues(t)
 	t.Mark("TOK-2")
 	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "blk_mq_dma_token"); err != kernel.OK {
 		t.Mark("TOK-2 no memory")

@@ -21,6 +21,9 @@ func (tok *dmaToken) assign(t *kernel.Task, f *token.Frag) kernel.BlkStatus {
 	m, err := tok.create(t)
 	if err != kernel.OK {
 		t.Mark("ASG-3 fails")
+		if tok.fixes.Has(token.FixKeepErrno) {
+			return kernel.BlkStatusOf(err)
+		}
 		return kernel.BLK_STS_RESOURCE
 	}
 	t.Mark("ASG-4")

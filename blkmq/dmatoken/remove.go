@@ -56,23 +56,44 @@ func (m *dmaMap) released(t *kernel.Task) {
 	m.token.wq.Queue(t, &m.freeWork)
 }
 
-// workqueue is where maps are freed.
-func workqueue(t *kernel.Task) *kernel.Workqueue {
-	if !token.Repaired(t, token.FixReclaimQueue) {
-		return t.K.SystemWq
+// workqueues are where maps are freed: where the fence is signalled and, if that is apart, where
+// the buffer is unmapped.
+func workqueues(t *kernel.Task) (free, unmap *kernel.Workqueue) {
+	free = t.K.SystemWq
+	if token.Repaired(t, token.FixReclaimQueue) {
+		free = ownQueue(t, "blk_dma")
 	}
-	return t.Subsystem(workqueueKey{}, func() any {
-		return kernel.AllocWorkqueue(t, "blk_dma", kernel.WQ_MEM_RECLAIM|kernel.WQ_PERCPU, 0)
+	if token.Repaired(t, token.FixUnmapApart) {
+		unmap = ownQueue(t, "blk_dma_unmap")
+	}
+	return free, unmap
+}
+
+// ownQueue is the workqueue of a name that no other user has.
+func ownQueue(t *kernel.Task, name workqueueName) *kernel.Workqueue {
+	return t.Subsystem(name, func() any {
+		return kernel.AllocWorkqueue(t, string(name), kernel.WQ_MEM_RECLAIM|kernel.WQ_PERCPU, 0)
 	}).(*kernel.Workqueue)
 }
 
-type workqueueKey struct{}
+type workqueueName string
 
 // free is WRK.
 func (m *dmaMap) free(t *kernel.Task) {
-	tok := m.token
 	t.Atf("WRK-1", "signal fence of %v", m)
 	m.fence.Signal(t)
+	wq := m.token.unmapWq
+	if wq == nil {
+		m.unmap(t)
+		return
+	}
+	m.unmapWork.Init(t, &m.Mem, m.String()+".unmap_work", m.unmap)
+	wq.Queue(t, &m.unmapWork)
+}
+
+// unmap is WRK-2 and WRK-3.
+func (m *dmaMap) unmap(t *kernel.Task) {
+	tok := m.token
 	if m.Sgt.Get(t) == nil {
 		t.Mark("WRK-2 nothing mapped")
 	} else {

@@ -9,11 +9,13 @@ import (
 // dmaToken is struct blk_mq_dma_token.
 type dmaToken struct {
 	kernel.Mem
-	fixes  token.Fix
-	reg    token.Reg
-	q      token.Queue
-	wq     *kernel.Workqueue
-	driver token.Driver
+	fixes token.Fix
+	reg   token.Reg
+	q     token.Queue
+	wq    *kernel.Workqueue
+	// unmapWq is nil if the work that signals the fence unmaps, too.
+	unmapWq *kernel.Workqueue
+	driver  token.Driver
 
 	dmaMap      kernel.RCU[dmaMap] // map
 	mappingLock kernel.Mutex
@@ -29,6 +31,8 @@ type dmaMap struct {
 	token    *dmaToken
 	fence    *dmaFence
 	freeWork kernel.Work
+	// unmapWork is of the repaired design.
+	unmapWork kernel.Work
 }
 
 // dmaFence is struct blk_mq_dma_fence.

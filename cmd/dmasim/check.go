@@ -85,15 +85,19 @@ func (a *app) check(args []string) (int, error) {
 }
 
 // exitStatus is the status for a list of verdicts, in which nil is a case that was
-// not begun.
+// not begun. What has no meaning counts more than what differs.
 func exitStatus(verdicts []*scenarios.Verdict) int {
 	status := exitOK
 	for _, v := range verdicts {
 		switch {
 		case v == nil || v.Outcome == "incomplete":
-			status = exitIncomplete
+			if status == exitOK {
+				status = exitIncomplete
+			}
+		case v.Report.Found != nil && v.Report.Found.Failure.Senseless:
+			return exitUnusable
 		case !v.AsExpected:
-			return exitDiffers
+			status = exitDiffers
 		}
 	}
 	return status

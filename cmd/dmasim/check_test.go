@@ -57,6 +57,16 @@ func TestExitStatus(t *testing.T) {
 	other := verdict(t, "c", "fail", "deadlock", "leak")
 	missed := verdict(t, "d", "pass", "", "leak")
 	short := verdict(t, "e", "incomplete", "", "")
+	unlocked := verdict(t, "f", "fail", sim.Misuse, "") // in the words of a debug kernel
+	var senseless scenarios.Verdict
+	senseless.Report = explore.Run(t.Context(), func(t *sim.Task) {
+		for range 2 {
+			t.Go("io_uring", func(*sim.Task) { t.Step(sim.Op{Verb: "inc"}) })
+		}
+		t.Explore()
+	}, explore.NewDPOR(), explore.Options{})
+	defer senseless.Report.Found.Machine.Close()
+	require.Contains(t, senseless.Report.Found.Failure.Message, `io_uring (task 1) announced "inc" with the handle of init`)
 	for _, c := range []struct {
 		verdicts []*scenarios.Verdict
 		want     int
@@ -68,6 +78,8 @@ func TestExitStatus(t *testing.T) {
 		{[]*scenarios.Verdict{good, short}, exitIncomplete},
 		{[]*scenarios.Verdict{nil, good}, exitIncomplete},
 		{[]*scenarios.Verdict{short, nil, other, good}, exitDiffers},
+		{[]*scenarios.Verdict{unlocked}, exitDiffers},
+		{[]*scenarios.Verdict{other, &senseless, short}, exitUnusable},
 	} {
 		require.Equal(t, c.want, exitStatus(c.verdicts))
 	}

@@ -58,3 +58,29 @@ func (a *app) fence(m *sim.Machine, f *dmabufsim.FenceStory) error {
 	}
 	return report.Tree(a.stdout, root)
 }
+
+// fencesJSON is the same for programs.
+func fencesJSON(m *sim.Machine) []fenceJSON {
+	out := []fenceJSON{}
+	for _, f := range dmabufsim.FenceStories(m) {
+		o := fenceJSON{Fence: f.Name, Published: placeOf(f.Published), Depends: []dependsOn{}}
+		if f.Signalled.Task != nil {
+			at := placeOf(f.Signalled)
+			o.Signalled, o.Unasked = &at, f.Cone == nil
+		}
+		if f.Cone != nil {
+			k := m.Value.(*kernel.Kernel)
+			for _, l := range f.Cone.Links() {
+				d := dependsOn{Task: l.Task.ID(), Name: l.Task.Name, Kind: k.Sort(l.Task), By: l.By, How: l.How, Notes: []noteJSON{}}
+				for _, n := range l.Notes {
+					d.Notes = append(d.Notes, noteJSON{n.Kind.String(), int(n.Step), n.Tell()})
+				}
+				o.Depends = append(o.Depends, d)
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+func placeOf(p sim.Place) placeJSON { return placeJSON{p.Task.ID(), p.Task.Name, p.Step} }

@@ -41,6 +41,15 @@ usage:
       --fences      print what the signal of each published fence depended on
       --without     as above
       --backend     as above, and --drive; what overlaps cannot be repeated
+  dmasim fuzz [--design NAME] [--fix NAME,...] [--without NAME,...]
+              [--runs N] [--schedules N] [--seed N] [--shard I/N] [--json]
+      draw workloads with their drives, exporters and rings, and schedules,
+      until one fails; what fails is made smaller
+      --design     rfc-v2-repaired by default, and rfc-v2 with --fix
+      --runs       how many runs, 10000 by default
+      --schedules  how many of them each workload has, 50 by default
+      --seed       what is drawn, 1 by default
+      --shard      only part of the workloads, as 2/8, the second of eight
   dmasim repair [SCENARIO...] [--full] [--json]
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
       of them by default, and what goes wrong without each repair of a set
@@ -77,7 +86,8 @@ exit status:
   1  some verdict is not as expected; nothing repairs some scenario; a replay is
      another run (with --follow: it passes); a litmus program failed; a test in
      the virtual machine failed; vet found something
-  2  the input is unusable, or there is no virtual machine
+  2  the input is unusable; a model uses the simulator in a way that has no
+     meaning; there is no virtual machine
   3  a promised coverage was not reached, and no verdict differs; a litmus
      program has interleavings that were not explored
 `

@@ -65,4 +65,40 @@ type replayJSON struct {
 	Differences []string        `json:"differences"`
 	Steps       int             `json:"steps"`
 	Failure     *report.Failure `json:"failure,omitempty"`
+	Fences      *[]fenceJSON    `json:"fences,omitempty"` // with --fences
+}
+
+// fenceJSON is a fence that was published in the run, and what its signal depended on.
+type fenceJSON struct {
+	Fence     string     `json:"fence"`
+	Published placeJSON  `json:"published"`
+	Signalled *placeJSON `json:"signalled,omitempty"`
+	// Unasked says that it was signalled when nobody had asked for that.
+	Unasked bool        `json:"unasked,omitempty"`
+	Depends []dependsOn `json:"depends"`
+}
+
+// placeJSON is a task and a step, 0 in the set-up.
+type placeJSON struct {
+	Task string `json:"task"`
+	Name string `json:"name"`
+	Step int    `json:"step"`
+}
+
+// dependsOn is what a signal depended on of a task.
+type dependsOn struct {
+	Task string `json:"task"`
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// By is the index of the one that depended on it, -1 for the signal, and How says how.
+	By    int        `json:"by"`
+	How   string     `json:"how"`
+	Notes []noteJSON `json:"notes"`
+}
+
+// noteJSON is what can keep the task waiting.
+type noteJSON struct {
+	Kind string `json:"kind"`
+	Step int    `json:"step"`
+	Text string `json:"text"`
 }

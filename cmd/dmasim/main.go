@@ -22,7 +22,7 @@ import (
 const (
 	exitOK         = 0 // every verdict is the expected one
 	exitDiffers    = 1 // some verdict is another, or a replay is not the recorded run
-	exitUnusable   = 2 // the input makes no sense
+	exitUnusable   = 2 // the input makes no sense, or the model
 	exitIncomplete = 3 // a promised coverage was not reached; nothing differs
 )
 
@@ -47,6 +47,7 @@ var commands = []struct {
 	{"list", (*app).list},
 	{"check", (*app).check},
 	{"replay", (*app).replay},
+	{"fuzz", (*app).fuzz},
 	{"repair", (*app).repair},
 	{"coverage", (*app).coverage},
 	{"litmus", (*app).litmus},

@@ -30,8 +30,6 @@ func (a *app) replay(args []string) (int, error) {
 		return 0, fmt.Errorf("it takes one replay string, not %d arguments; quote the string for the shell", len(rest))
 	case *asJSON && *fullTrace:
 		return 0, fmt.Errorf("--json has the whole trace anyway; leave --full-trace out")
-	case *asJSON && *fences:
-		return 0, fmt.Errorf("--fences prints text; leave --json out")
 	}
 	off, err := detectors(without)
 	if err != nil {
@@ -67,14 +65,14 @@ func (a *app) replay(args []string) (int, error) {
 		return 0, err
 	}
 	if *asJSON {
-		err = again.json(a)
+		err = again.json(a, *fences)
 	} else {
 		err = again.text(a, *fullTrace)
 		if real != nil {
 			printReal(a.stdout, real)
 		}
 	}
-	if err == nil && *fences {
+	if err == nil && *fences && !*asJSON {
 		err = a.fences(m)
 	}
 	if err != nil {
@@ -181,13 +179,17 @@ func (r *repetition) text(a *app, fullTrace bool) error {
 	return nil
 }
 
-func (r *repetition) json(a *app) error {
+func (r *repetition) json(a *app, fences bool) error {
 	program, _ := r.c.Names()
 	o := replayJSON{Scenario: program, Design: r.c.Design.Name, Fixes: r.c.Fixes.Names(), Strategy: "replay",
 		Verdict: "pass", Expected: expectedVerdict(r.c), Same: r.same(), Differences: r.differences(), Steps: r.found.Steps}
 	if r.found.Failure != nil {
 		o.Verdict = "fail"
 		o.Failure = report.NewFailure(input(r.c, r.found, ""))
+	}
+	if fences {
+		all := fencesJSON(r.found.Machine)
+		o.Fences = &all
 	}
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)

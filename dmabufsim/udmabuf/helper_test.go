@@ -30,16 +30,4 @@ func memfd(t *testing.T, pages, flags, seals int) *Memfd {
 	return m
 }
 
-// openFds counts the open descriptors of the process.
-func openFds(t *testing.T) int {
-	t.Helper()
-	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
-	require.NoError(t, err)
-	r.Close()
-	w.Close()
-	names, err := os.ReadDir("/proc/self/fd")
-	require.NoError(t, err)
-	return len(names) - 1
-}
-
 const rw = unix.PROT_READ | unix.PROT_WRITE

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/internal/uapi"
 )
 
@@ -89,7 +90,7 @@ func TestBuffer(t *testing.T) {
 		defer d.Close()
 	}
 	for _, d := range []*Device{nil, d} {
-		before := openFds(t)
+		before := simtest.OpenFds(t)
 		b, err := NewBuffer(d, 4*os.Getpagesize())
 		require.NoError(t, err)
 		if d == nil {
@@ -102,7 +103,7 @@ func TestBuffer(t *testing.T) {
 		require.NoError(t, b.Read(got, 4090))
 		require.Equal(t, "Across", string(got))
 		require.NoError(t, b.Close())
-		require.Equal(t, before, openFds(t))
+		require.Equal(t, before, simtest.OpenFds(t))
 	}
 	require.NoError(t, (*Device)(nil).Close())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/internal/uapi"
 )
 
@@ -215,7 +216,7 @@ func TestMemfdUnderUdmabuf(t *testing.T) {
 // Nothing is left, also after what failed half-way.
 func TestNoLeak(t *testing.T) {
 	d := device(t)
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	for range 20 {
 		b, err := NewBuffer(d, page)
 		require.NoError(t, err)
@@ -223,5 +224,5 @@ func TestNoLeak(t *testing.T) {
 		_, err = NewBuffer(d, page+1)
 		require.ErrorIs(t, err, unix.EINVAL)
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 }

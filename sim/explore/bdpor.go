@@ -53,12 +53,9 @@ type BoundedDPOR struct {
 	// event.
 	preemptions, choice int
 
-	m     *sim.Machine
-	names names
-	seen  int         // tasks of this run that have a number
-	byID  []*sim.Task // by number
-	cause []int32     // by number, the event that created the task, -1 if none did
-	last  []int32     // by number, the last event so far; for analyse
+	m *sim.Machine
+	cast
+	last []int32 // by number, the last event so far; for analyse
 
 	cut, done bool
 }
@@ -107,7 +104,7 @@ func (d *BoundedDPOR) Next(p *sim.Point) *sim.Task {
 	if i == 0 {
 		d.m, d.preemptions, d.seen = p.Current.Machine(), 0, 0
 	}
-	d.meet()
+	d.meet(d.m, d.depth-1)
 	if i == len(d.path) {
 		d.enter(p)
 	}
@@ -121,20 +118,6 @@ func (d *BoundedDPOR) Next(p *sim.Point) *sim.Task {
 	d.depth++
 	d.choice = 0
 	return d.byID[n.task]
-}
-
-// meet numbers the tasks that were created by the last event.
-func (d *BoundedDPOR) meet() {
-	tasks := d.m.Tasks()
-	for ; d.seen < len(tasks); d.seen++ {
-		t := tasks[d.seen]
-		id := d.names.task(d.seen, t.Key())
-		for int(id) >= len(d.byID) {
-			d.byID = append(d.byID, nil)
-			d.cause = append(d.cause, -1)
-		}
-		d.byID[id], d.cause[id] = t, int32(d.depth-1)
-	}
 }
 
 // enter makes the node at the end of the path. The first of the default order costs no
@@ -185,7 +168,7 @@ func (d *BoundedDPOR) Done(*sim.Result) bool {
 		return false
 	}
 	if d.depth > 0 {
-		d.meet()
+		d.meet(d.m, d.depth-1)
 		d.analyse()
 	}
 	d.depth = 0

@@ -62,6 +62,8 @@ func ShowWith(show func(*Found) string) CheckOption { return func(c *checking) {
 //
 //	replay: DMASIM_SCHEDULE='@5>2#c41d09ab' go test example.com/ring -run '^TestPush$'
 //
+// What follows from several runs together, see [Observed], has a line for each of them.
+//
 // # Passing
 //
 // A test passes if what was promised (see Promise) was covered and nothing found. If a
@@ -320,8 +322,16 @@ func (c *checking) report(f *Found, origin string, notes ...string) string {
 		schedule = "the default one"
 	}
 	fmt.Fprintf(&b, "schedule: %s\n", schedule)
-	fmt.Fprintf(&b, "replay: %s=%s go test %s -run %s", ScheduleEnv, quote(text), testedPackage(), quote(pattern(c.t.Name())))
+	for _, o := range f.Others {
+		fmt.Fprintf(&b, "further run: %s: %s\n", o.What, c.command(recorded(&Found{Schedule: o.Schedule, Hash: o.Hash})))
+	}
+	fmt.Fprintf(&b, "replay: %s", c.command(text))
 	return b.String()
+}
+
+// command is what repeats a run.
+func (c *checking) command(text string) string {
+	return fmt.Sprintf("%s=%s go test %s -run %s", ScheduleEnv, quote(text), testedPackage(), quote(pattern(c.t.Name())))
 }
 
 func (c *checking) keep(name, text string) {

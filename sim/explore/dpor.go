@@ -54,10 +54,7 @@ import "dmasim/sim"
 // visited from the current path. That is small in practice, but there are
 // programs for which it is exponential in the number of tasks.
 type DPOR struct {
-	names  names
-	byID   []*sim.Task // tasks of this run
-	cause  []int32     // the event that created each of them
-	seen   int         // tasks of this run that have a number
+	cast
 	m      *sim.Machine
 	path   []node // nodes below depth have an event
 	depth  int    // events granted in this run
@@ -189,17 +186,9 @@ func (d *DPOR) begin(p *sim.Point) {
 
 // meet numbers the tasks that were created by the last event.
 func (d *DPOR) meet(depth int) {
-	tasks := d.m.Tasks()
-	for ; d.seen < len(tasks); d.seen++ {
-		t := tasks[d.seen]
-		id := d.names.task(d.seen, t.Key())
-		for int(id) >= len(d.byID) {
-			d.byID = append(d.byID, nil)
-			d.cause = append(d.cause, -1)
-			d.addTask()
-		}
-		d.byID[id] = t
-		d.cause[id] = int32(depth - 1)
+	d.cast.meet(d.m, depth-1)
+	for len(d.last) < len(d.byID) {
+		d.addTask()
 	}
 }
 

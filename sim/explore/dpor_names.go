@@ -1,5 +1,29 @@
 package explore
 
+import "dmasim/sim"
+
+// cast has the tasks of a run by their numbers.
+type cast struct {
+	names names
+	byID  []*sim.Task
+	cause []int32 // the event that created the task, -1 if none did
+	seen  int     // tasks of this run that have a number
+}
+
+// meet numbers the tasks that were created by the last event.
+func (c *cast) meet(m *sim.Machine, last int) {
+	tasks := m.Tasks()
+	for ; c.seen < len(tasks); c.seen++ {
+		t := tasks[c.seen]
+		id := c.names.task(c.seen, t.Key())
+		for int(id) >= len(c.byID) {
+			c.byID = append(c.byID, nil)
+			c.cause = append(c.cause, -1)
+		}
+		c.byID[id], c.cause[id] = t, int32(last)
+	}
+}
+
 // names gives small numbers to tasks and objects. A task or object has the same
 // number in every run in which the same task creates it as the same of its
 // children.

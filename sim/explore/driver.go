@@ -137,8 +137,11 @@ func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, st
 		if stride > 1 {
 			number = i + 1
 		}
-		if seen != nil && !r.Abandoned {
-			seen.Observe(number, m, r)
+		if w.observer == nil && !d.opt.NoObserver {
+			w.observer = observerOf(m)
+		}
+		if w.observer != nil && !r.Abandoned {
+			w.observer.Observe(number, m, r)
 		}
 		if r.Failure != nil && r.Failure.Minor && !d.opt.First {
 			if w.minor == nil {

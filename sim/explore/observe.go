@@ -18,6 +18,21 @@ type Observer interface {
 	Conclude() *Conclusion
 }
 
+// Observed is what a program sets sim.Machine.Value to if its runs are to be looked at together
+// whenever it is explored, as package kernel does.
+type Observed interface {
+	// Observer is a new one for a worker that has none, nil for none.
+	Observer() Observer
+}
+
+// observerOf is the observer that the program of the last run has of its own.
+func observerOf(m *sim.Machine) Observer {
+	if o, ok := m.Value.(Observed); ok {
+		return o.Observer()
+	}
+	return nil
+}
+
 // Conclusion is what follows from several runs.
 type Conclusion struct {
 	Kind    sim.Kind

@@ -28,8 +28,10 @@ type Options struct {
 	ShowAll bool
 	// First stops at the first failure of any kind, also at a minor one.
 	First bool
-	// Observer, if not nil, sees all runs.
+	// Observer sees all runs; nil is the program's own, see Observed.
 	Observer Observer
+	// NoObserver leaves that out, too.
+	NoObserver bool
 	// CountTraces counts the distinct traces that were seen, up to MaxTraces.
 	CountTraces bool
 	// Progress, if not nil, is called now and then with what was done so far, by any of
@@ -133,12 +135,17 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 
 // concluded is what the observers of all workers say together.
 func concluded(shares []*share) *Conclusion {
-	all := shares[0].observer
+	var all Observer
+	for _, w := range shares {
+		switch {
+		case all == nil:
+			all = w.observer
+		case w.observer != nil:
+			all.Merge(w.observer)
+		}
+	}
 	if all == nil {
 		return nil
-	}
-	for _, w := range shares[1:] {
-		all.Merge(w.observer)
 	}
 	return all.Conclude()
 }

@@ -45,12 +45,15 @@ func (tr *Traces) Of(m *sim.Machine) uint64 {
 			h = scramble(h ^ tr.last[e.Joins])
 		}
 		more := m.Extra(e)
+		// The accesses of one event have no order among themselves.
+		after := uint64(0)
 		if e.Obj != nil {
-			h = tr.enter(h, e.Obj, e.Class)
+			after += tr.enter(h, e.Obj, e.Class)
 		}
 		for _, a := range more {
-			h = tr.enter(h, a.Obj, a.Class)
+			after += tr.enter(h, a.Obj, a.Class)
 		}
+		h = scramble(h ^ after)
 		if e.Obj != nil {
 			tr.leave(h, e.Obj)
 		}
@@ -66,7 +69,7 @@ func (tr *Traces) Of(m *sim.Machine) uint64 {
 	return total
 }
 
-// enter mixes into h what an access to o comes after.
+// enter is h with what an access to o comes after.
 func (tr *Traces) enter(h uint64, o *sim.Object, c sim.Class) uint64 {
 	x := tr.objs[o.Key()]
 	if c.Conflicts(x.class) {

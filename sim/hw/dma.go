@@ -78,10 +78,10 @@ func (u *IOMMU) dma(t *sim.Task, x Transfer) (Data, *Fault) {
 		}
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &u.obj, Class: sim.Read})
-	if u.Watch != nil {
+	f := a.reach()
+	if u.Watch != nil && f == nil {
 		u.Watch(t, x.Segs)
 	}
-	f := a.reach()
 	if u.real != nil {
 		f = a.really(f)
 	}

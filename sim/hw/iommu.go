@@ -81,7 +81,8 @@ type IOMMU struct {
 
 	faults []*Fault
 
-	// Watch, if not nil, is told of each transfer before it is done, as part of it.
+	// Watch, if not nil, is told of each transfer that reaches what it should, before it is done
+	// and as part of it.
 	Watch func(t *sim.Task, segs []Segment)
 
 	real    Backend // nil if there are no real bytes
@@ -259,7 +260,12 @@ func (u *IOMMU) mapping(a BusAddr) *mapping {
 // Unmap is dma_unmap_sgtable: it takes whole pages away from the device, as one
 // operation, and copies back what was bounced and may have been written. Unmapping what
 // is not mapped is misuse.
-func (u *IOMMU) Unmap(t *sim.Task, segs []Segment) {
+func (u *IOMMU) Unmap(t *sim.Task, segs []Segment) { u.unmapAll(t, segs, true) }
+
+// UnmapNoSync is Unmap with DMA_ATTR_SKIP_CPU_SYNC: nothing is copied back.
+func (u *IOMMU) UnmapNoSync(t *sim.Task, segs []Segment) { u.unmapAll(t, segs, false) }
+
+func (u *IOMMU) unmapAll(t *sim.Task, segs []Segment, sync bool) {
 	t.Step(sim.Op{Verb: "iommu unmap", Obj: &u.obj})
 	for _, s := range segs {
 		if u.cfg.Mode == Lazy && u.own(s.Addr) {
@@ -272,12 +278,12 @@ func (u *IOMMU) Unmap(t *sim.Task, segs []Segment) {
 			u.release(s)
 		}
 		for off := 0; off < s.Len; off += PageSize {
-			u.unmap(t, s.Addr+BusAddr(off))
+			u.unmap(t, s.Addr+BusAddr(off), sync)
 		}
 	}
 }
 
-func (u *IOMMU) unmap(t *sim.Task, a BusAddr) {
+func (u *IOMMU) unmap(t *sim.Task, a BusAddr, sync bool) {
 	m := u.mapped(a)
 	if m == nil {
 		t.FailWith(sim.Misuse, u.History(a), "unmap of bus address %#x of %s, which is not mapped", uint64(a), u.device)
@@ -287,7 +293,9 @@ func (u *IOMMU) unmap(t *sim.Task, a BusAddr) {
 		m.state = stale
 	}
 	if m.home != nil {
-		u.bounce(t, m, FromDevice, m.dir, 0, PageSize)
+		if sync {
+			u.bounce(t, m, FromDevice, m.dir, 0, PageSize)
+		}
 		t.Touch(&m.page.obj, sim.Write)
 		m.page.give("")
 	}

@@ -17,12 +17,20 @@ type Page struct {
 	Owner string
 	// Region is the device memory that the page is part of, nil for RAM.
 	Region *Region
+	// Folio is the compound page that the page is part of, nil if it is none.
+	Folio *Folio
 
 	obj      sim.Object
 	gen      uint32
 	fenced   bool
 	contents Contents
 	real     Backend // nil if there are no real bytes
+}
+
+// Folio is a compound page.
+type Folio struct {
+	// Pages is how many pages it has.
+	Pages int
 }
 
 // Phys is the physical address of the page.

@@ -34,7 +34,16 @@ const (
 	NoteSubmit                   // a request for I/O was submitted
 	NoteLast                     // a last reference was dropped
 	NoteRequest                  // a request for I/O ended
+	NoteBehind                   // something was taken that had to be waited for as long as other I/O has it
 )
+
+// kindsOfNotes are words for programs that read reports.
+var kindsOfNotes = [...]string{
+	NoteAlloc: "allocation", NoteLock: "lock", NoteWait: "wait", NoteWork: "work", NoteTaskWork: "task-work",
+	NoteUser: "system-call", NoteSubmit: "submission", NoteLast: "last-reference", NoteRequest: "request-end", NoteBehind: "behind-io",
+}
+
+func (k NoteKind) String() string { return kindsOfNotes[k] }
 
 // Note is one of these, and where it was made.
 type Note struct {
@@ -50,8 +59,8 @@ type Note struct {
 	// Calls is the chain of calls if anybody reads the trace.
 	Calls []string
 
-	class *LockClass
-	obj   *sim.Object
+	lock *lockNode
+	obj  *sim.Object
 }
 
 // Place is where the note was made.
@@ -59,10 +68,10 @@ func (n *Note) Place() sim.Place { return sim.Place{Task: n.Task, Step: int(n.St
 
 // Class is the lock class of a lock, "" of anything else.
 func (n *Note) Class() string {
-	if n.class == nil {
+	if n.lock == nil {
 		return ""
 	}
-	return n.class.name
+	return n.lock.class.name
 }
 
 // note keeps a note of what t does now.
@@ -97,12 +106,13 @@ func (t *Task) creates(n *sim.Task, sort string) {
 	t.K.isA(n, sort)
 }
 
-// asked stands in births for a task that was created because somebody asked for a signal. Had
-// that one not come, the next one who waits would have asked: what the first had done before
-// was not needed.
+// asked stands in births for a task that was created because somebody asked for a signal, or did
+// in passing what others were about to do. Had that one not come, the next one who waits would
+// have asked, or they would have done it: what it had done before was not needed.
 const asked = -1
 
-// Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.
+// Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for; or
+// does in passing what would be done without it.
 func (t *Task) Asking(fn func() bool) bool {
 	t.asking++
 	ok := fn()
@@ -117,6 +127,11 @@ func (t *Task) FromUser(call string) { t.note(Note{Kind: NoteUser, Name: call}) 
 
 // Submits notes that t submits new I/O to a device.
 func (t *Task) Submits(device string) { t.note(Note{Kind: NoteSubmit, Name: device}) }
+
+// Behind notes that t has taken what it has to wait for as long as other I/O has it, such as a
+// tag: how long that takes is not for t to say. It is part of the operation that was granted
+// last.
+func (t *Task) Behind(what string) { t.note(Note{Kind: NoteBehind, Name: what}) }
 
 // Ends notes that a request for I/O has ended, for a reader of the trace.
 func (t *Task) Ends(format string, args ...any) {

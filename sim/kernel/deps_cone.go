@@ -24,6 +24,8 @@ type Cone struct {
 	// careful leaves out what came before an earlier access to what was waited for: it may
 	// have been where that was taken.
 	careful bool
+	wait    int32 // the event of the wait that it is the cone of, -1 for none
+	waits   []*begun
 	low     int32 // the operation that it goes back to
 	begun   int32 // the last operation of the set-up: what that created was there before
 }
@@ -45,6 +47,8 @@ type part struct {
 	notes int32
 	// ref is what the task held a reference of, if it is in the cone for that reference only.
 	ref *sim.Object
+	// took is set if it is known where that was taken.
+	took bool
 }
 
 // hop is how one part of a cone depends on another.
@@ -132,7 +136,7 @@ func (t *Task) DependsOn(since Point) *Cone {
 
 // coneOf is what task did before its operation at depended on; event is its last up to there.
 func (k *Kernel) coneOf(m *sim.Machine, task *sim.Task, event int, at int32, since Point) *Cone {
-	c := &Cone{m: m, low: since.op}
+	c := &Cone{m: m, low: since.op, wait: -1}
 	return k.grow(c, part{task: task, at: at, by: -1}, event, since)
 }
 
@@ -238,8 +242,17 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 		}
 	}
 	if e.Obj != nil && e.Class != sim.Read && (takes(e.Verb) || !named(e.Obj)) {
-		// What held this reference only did not hold it before.
-		s.active[ti] = slices.DeleteFunc(s.active[ti], func(p int32) bool { return c.parts[p].ref == e.Obj && e.Op < c.parts[p].at })
+		// What held this reference only did not hold it before. What it did as part of taking it
+		// came after.
+		s.active[ti] = slices.DeleteFunc(s.active[ti], func(p int32) bool {
+			if c.parts[p].ref != e.Obj || e.Op >= c.parts[p].at && (e.Op > c.parts[p].at || !takes(e.Verb)) {
+				return false
+			}
+			if named(e.Obj) {
+				c.took(p)
+			}
+			return true
+		})
 	}
 	if len(s.active[ti]) == 0 || e.Obj != nil && noWait(e.Obj, e.Verb) {
 		return
@@ -264,6 +277,14 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	}
 }
 
+// took notes that the task of a part took the reference for which that is in the cone, and so
+// had it whoever went on from there with it.
+func (c *Cone) took(part int32) {
+	for n := part; n >= 0 && c.parts[n].ref == c.parts[part].ref; n = c.parts[n].by {
+		c.parts[n].took = true
+	}
+}
+
 // enter begins a part, and sees to it that what created its task begins in time.
 func (c *Cone) enter(s *coneScratch, p part) {
 	ti := int32(p.task.Index())
@@ -283,20 +304,33 @@ func (c *Cone) enter(s *coneScratch, p part) {
 	}
 }
 
-// Holding tells whether d is in the cone only because its task held a reference of something
-// meanwhile.
+// Holding tells whether d is in the cone only because its task held something meanwhile: a
+// reference, or one of a supply.
 func (c *Cone) Holding(d *Dep) bool { return c.parts[d.part].ref != nil }
+
+// Reference words what the reference is of, "" if none is held.
+func (c *Cone) Reference(d *Dep) string {
+	if o := c.parts[d.part].ref; o != nil && !supply(o) {
+		return c.m.ObjectName(o)
+	}
+	return ""
+}
 
 // Chain words how the point came to depend on d: from the point back to d.
 func (c *Cone) Chain(d *Dep) []string {
+	return append(c.chain(d.part), d.Tell())
+}
+
+// chain words how the point came to depend on a part.
+func (c *Cone) chain(part int32) []string {
 	var out []string
-	for n := d.part; n >= 0; n = c.parts[n].by {
+	for n := part; n >= 0; n = c.parts[n].by {
 		if l := c.tell(&c.parts[n]); l != "" {
 			out = append(out, l)
 		}
 	}
 	slices.Reverse(out)
-	return append(out, d.Tell())
+	return out
 }
 
 // sorts are what tasks of a context are to a reader.
@@ -314,7 +348,12 @@ func (k *Kernel) isA(t *sim.Task, sort string) {
 }
 
 // Sort is what the task is, of a traced run: "task", "worker", "interrupt", "device".
-func (k *Kernel) Sort(t *sim.Task) string { return k.sorts[t] }
+func (k *Kernel) Sort(t *sim.Task) string {
+	if s := k.sorts[t]; s != "" {
+		return s
+	}
+	return sorts[InTask] // the first one
+}
 
 // Link is one way in which a point of the run depended on what a task did.
 type Link struct {
@@ -421,6 +460,8 @@ func (n *Note) Tell() string {
 		what = "end of request " + n.Name
 	case NoteLast:
 		what = "last reference of " + n.Name
+	case NoteBehind:
+		what = "wait behind other I/O for " + n.Name
 	}
 	return what + ", " + n.Place().String()
 }
@@ -428,11 +469,36 @@ func (n *Note) Tell() string {
 // Started is the first operation of the task that the point depended on by way of another task,
 // or -1: what it did then was needed for the point, and others went on from there.
 func (c *Cone) Started(t *sim.Task) int {
-	at := -1
+	if i := c.started(t); i >= 0 {
+		return int(c.parts[i].at)
+	}
+	return -1
+}
+
+// ChainToStart words how the point came to depend on what Started says.
+func (c *Cone) ChainToStart(t *sim.Task) []string { return c.chain(c.started(t)) }
+
+func (c *Cone) started(t *sim.Task) int32 {
+	first := int32(-1)
 	for i := range c.parts {
-		if p := &c.parts[i]; p.task == t && p.how != itself && (at < 0 || int(p.at) < at) {
-			at = int(p.at)
+		if p := &c.parts[i]; p.task == t && p.how != itself && (first < 0 || p.at < c.parts[first].at) {
+			first = int32(i)
 		}
 	}
-	return at
+	return first
+}
+
+// Came words how t came to run, who is at its present point: the creation of it, of its creator,
+// and so on, up to what the set-up created. The first one comes first.
+func (k *Kernel) Came(t *sim.Task) []string {
+	m := t.Machine()
+	c := k.coneOf(m, t, len(m.Events())-1, int32(m.Ops())+1, Point{})
+	var out []string
+	for i, last := 0, int32(0); i < len(c.parts); i++ {
+		if p := &c.parts[i]; p.how == created && p.by == last && p.task.Parent() != nil {
+			out, last = append(out, c.tell(p)), int32(i)
+		}
+	}
+	slices.Reverse(out)
+	return out
 }

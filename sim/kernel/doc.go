@@ -46,6 +46,5 @@
 // in which it is taken, and not as a deadlock. Optimistic spinning and the order of a
 // mutex's queue, see [Mutex].
 //
-// Lockdep knows what one run did, and not what other runs did. A mempool that is empty
-// waits for an element, and does not enter reclaim before that.
+// A mempool that is empty waits for an element, and does not enter reclaim before that.
 package kernel

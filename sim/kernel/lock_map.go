@@ -8,7 +8,7 @@ type LockMap struct{ dep lockDep }
 // LockMap is the map of the name.
 func (t *Task) LockMap(name string) *LockMap {
 	m := &LockMap{}
-	t.initDep(&m.dep, name)
+	t.initDep(&m.dep, nil, name)
 	return m
 }
 
@@ -56,5 +56,5 @@ func (t *Task) Documented(order ...*LockMap) {
 }
 
 // LockMap is the map of the class's locks; AcquireMap is that of its acquire contexts.
-func (c *WWClass) LockMap() *LockMap    { return &LockMap{lockDep{c.lock, c.lock.name}} }
+func (c *WWClass) LockMap() *LockMap    { return &LockMap{lockDep{class: c.lock, name: c.lock.name}} }
 func (c *WWClass) AcquireMap() *LockMap { return &LockMap{c.acquire} }

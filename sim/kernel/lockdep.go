@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"dmasim/sim"
@@ -17,40 +16,38 @@ import (
 // possible deadlock. Besides locks there are maps: things that can be waited for like locks
 // and held like locks, such as reclaim, or the signalling of fences.
 //
+// There are two graphs. One is of classes: who nests two locks does so by a rule that holds for
+// all locks of the classes. The other is of single locks, and is for rings that go through
+// an event, such as a completion, see [Task.waitedHolding].
+//
 // A finding does not end the run: what the run does end with is worse.
 type Lockdep struct {
 	// Off turns the prediction off.
 	Off bool
 
-	graph   uint64 // the same for the same edges
+	graph   uint64 // the same for the same edges and uses
 	classes []*LockClass
 	byName  map[string]*LockClass
+	singles int // the nodes of single locks
+	events  int // edges that go through an event
 	search  int // the number of searches for a way
-	queue   []*LockClass
+	queue   []*lockNode
+	nodes   []lockNode // memory for them
+	edges   []edge
 	usage   usages
 }
 
 // LockClass is struct lock_class: all locks that follow the same rules.
 type LockClass struct {
-	name  string
-	id    int
+	lockNode
 	hash  uint64 // of the name
-	next  []*edge
-	known []uint64 // the classes that edges lead to
-	seen  int      // by the search of that number, which came
-	via   *edge
+	locks []*lockNode
+	whole *lockNode // of a map, among the single locks
+	// context is set for the map of acquire contexts: by itself one keeps nobody waiting.
+	context bool
 
 	used     [lines]lineUse // of a spinlock
 	reported bool
-}
-
-// edge says that its end was waited for while its beginning was held.
-type edge struct {
-	from, to   *LockClass
-	held       sim.Place // where from was taken
-	documented bool
-	event      bool // from is no lock: its signal depended on to
-	use
 }
 
 // use is a place in the run, and what was called there.
@@ -61,8 +58,7 @@ type use struct {
 
 // heldLock is a lock, or a map, that a task holds.
 type heldLock struct {
-	class *LockClass
-	name  string
+	*lockDep
 	place sim.Place
 	event int32
 	op    int32
@@ -72,6 +68,8 @@ type heldLock struct {
 type lockDep struct {
 	class *LockClass
 	name  string
+	obj   *sim.Object // nil: a map, which is one for all of its class
+	node  *lockNode   // of the lock by itself, once there was need of it
 }
 
 // class is the class of the name. Numbers that tell objects of a type apart ("map#2") are
@@ -87,7 +85,8 @@ func (k *Kernel) class(name string) *LockClass {
 	if ld.byName == nil {
 		ld.byName = map[string]*LockClass{}
 	}
-	c := &LockClass{name: name, id: len(ld.classes), hash: 14695981039346656037}
+	c := &LockClass{hash: 14695981039346656037}
+	c.lockNode = lockNode{class: c, name: name, id: len(ld.classes)}
 	for i := range len(name) { // FNV-1a
 		c.hash = (c.hash ^ uint64(name[i])) * 1099511628211
 	}
@@ -98,8 +97,10 @@ func (k *Kernel) class(name string) *LockClass {
 
 var instance = regexp.MustCompile("#[0-9]+")
 
-// initDep makes a lock of the name's class.
-func (t *Task) initDep(d *lockDep, name string) { d.class, d.name = t.K.class(name), name }
+// initDep makes a lock of the name's class, which is the object.
+func (t *Task) initDep(d *lockDep, o *sim.Object, name string) {
+	*d = lockDep{class: t.K.class(name), name: name, obj: o}
+}
 
 // acquiring says how a lock was taken.
 type acquiring uint8
@@ -123,7 +124,7 @@ func (t *Task) acquired(d *lockDep, how acquiring) {
 func (t *Task) tookSleeping(d *lockDep, how acquiring) {
 	t.holds(d)
 	if how != trying {
-		t.note(Note{Kind: NoteLock, Name: d.name, class: d.class})
+		t.note(Note{Kind: NoteLock, Name: d.name, lock: t.K.Lockdep.node(d)})
 	}
 }
 
@@ -132,7 +133,7 @@ func (t *Task) holds(d *lockDep) {
 	if t.held == nil {
 		t.held = make([]heldLock, 0, 4)
 	}
-	t.held = append(t.held, heldLock{d.class, d.name, t.Place(), int32(len(t.Machine().Events()) - 1), int32(t.Machine().Ops())})
+	t.held = append(t.held, heldLock{d, t.Place(), int32(len(t.Machine().Events()) - 1), int32(t.Machine().Ops())})
 }
 
 // order notes that d is waited for with what t holds.
@@ -146,9 +147,11 @@ func (t *Task) order(d *lockDep, how acquiring) {
 		case h.class == d.class && how == nesting:
 		case h.class == d.class:
 			t.recursive(h, d)
-		case !h.class.leadsTo(d.class):
+			continue
+		case !h.class.leadsTo(&d.class.lockNode):
 			t.addEdge(h, d.class)
 		}
+		t.nested(h, d)
 	}
 }
 
@@ -170,7 +173,7 @@ func (t *Task) touch(d *lockDep) { t.order(d, mayWait) }
 // waits is a touch that others may depend on.
 func (t *Task) waits(d *lockDep) {
 	t.touch(d)
-	t.note(Note{Kind: NoteWait, Name: d.name, class: d.class})
+	t.note(Note{Kind: NoteWait, Name: d.name, lock: t.K.Lockdep.node(d)})
 }
 
 func (t *Task) locksHeld() string {
@@ -181,11 +184,6 @@ func (t *Task) locksHeld() string {
 	return strings.Join(names, ", ")
 }
 
-func (c *LockClass) leadsTo(d *LockClass) bool {
-	w := d.id >> 6
-	return w < len(c.known) && c.known[w]>>(d.id&63)&1 != 0
-}
-
 func (t *Task) use() use {
 	u := use{place: t.Place()}
 	if t.Tracing() {
@@ -194,86 +192,17 @@ func (t *Task) use() use {
 	return u
 }
 
-// link makes an edge from c to the end of e.
-func (ld *Lockdep) link(c *LockClass, e *edge) {
-	for len(c.known) <= e.to.id>>6 {
-		c.known = append(c.known, 0)
-	}
-	c.known[e.to.id>>6] |= 1 << (e.to.id & 63)
-	c.next = append(c.next, e)
-	ld.graph += c.hash * (e.to.hash | 1)
-}
-
 func (t *Task) addEdge(h *heldLock, to *LockClass) {
-	e := &edge{from: h.class, to: to, held: h.place, use: t.use()}
-	t.K.Lockdep.link(h.class, e)
-	if way := t.K.Lockdep.way(to, func(c *LockClass) bool { return c == h.class }); way != nil {
-		t.circular(h, append([]*edge{e}, way...))
+	ld := &t.K.Lockdep
+	e := ld.link(edge{from: &h.class.lockNode, to: &to.lockNode, held: h.place, use: t.use()})
+	if way := ld.way(e.to, e.from); way != nil {
+		t.circular(e, way, t.taking(to.name, h))
 	}
 	t.safeToUnsafe()
 }
 
-// way is the shortest way of at least one edge from c to a class that is wanted, nil if
-// there is none.
-func (ld *Lockdep) way(c *LockClass, wanted func(*LockClass) bool) []*edge {
-	ld.search++
-	ld.queue = append(ld.queue[:0], c)
-	c.seen, c.via = ld.search, nil
-	for i := 0; i < len(ld.queue); i++ {
-		for _, e := range ld.queue[i].next {
-			if wanted(e.to) {
-				way := []*edge{e}
-				for e = e.from.via; e != nil; e = e.from.via {
-					way = append(way, e)
-				}
-				slices.Reverse(way)
-				return way
-			}
-			if e.to.seen != ld.search {
-				e.to.seen, e.to.via = ld.search, e
-				ld.queue = append(ld.queue, e.to)
-			}
-		}
-	}
-	return nil
-}
-
-// circular reports a ring of edges. The first of them is new: its end was waited for
-// while h was held.
-func (t *Task) circular(h *heldLock, ring []*edge) {
-	detail := []string{fmt.Sprintf("%s takes %s, and holds %s (taken %s)", t.Task, ring[0].to.name, h.name, h.place)}
-	t.Flag(LockOrder, append(detail, chain(ring)...), "possible circular locking dependency: %s -> %s", names(ring), ring[0].from.name)
-}
-
-// names are the beginnings of the edges: "a -> b".
-func names(way []*edge) string {
-	var out []string
-	for _, e := range way {
-		out = append(out, e.from.name)
-	}
-	return strings.Join(out, " -> ")
-}
-
-// chain tells where each edge comes from.
-func chain(way []*edge) (out []string) {
-	for _, e := range way {
-		out = append(out, e.String())
-		if len(e.calls) > 0 {
-			out = append(out, "  Call trace: "+strings.Join(e.calls, " <- "))
-		}
-	}
-	return out
-}
-
-// String tells where an edge comes from.
-func (e *edge) String() string {
-	switch {
-	case e.event:
-		return fmt.Sprintf("%s -> %s: %s, on the way to the signal of %s", e.from.name, e.to.name, e.place, e.from.name)
-	case e.documented:
-		return fmt.Sprintf("%s -> %s: the documented order", e.from.name, e.to.name)
-	}
-	return fmt.Sprintf("%s -> %s: %s, held since %s", e.from.name, e.to.name, e.place, e.held)
+func (t *Task) taking(what string, h *heldLock) string {
+	return fmt.Sprintf("%s takes %s, and holds %s (taken %s)", t.Task, what, h.name, h.place)
 }
 
 func (t *Task) recursive(h *heldLock, d *lockDep) {
@@ -287,15 +216,16 @@ func (t *Task) recursive(h *heldLock, d *lockDep) {
 // documented says that the classes may be nested in this order, the outermost first, as if
 // a run had shown it: the order that a subsystem primes lockdep with.
 func (t *Task) documented(order ...*LockClass) {
+	ld := &t.K.Lockdep
 	for i, c := range order[:len(order)-1] {
 		to := order[i+1]
-		if c.leadsTo(to) {
+		if c.leadsTo(&to.lockNode) {
 			continue
 		}
-		e := &edge{from: c, to: to, documented: true}
-		t.K.Lockdep.link(c, e)
-		if way := t.K.Lockdep.way(to, func(d *LockClass) bool { return d == c }); way != nil {
-			t.Flag(LockOrder, chain(append([]*edge{e}, way...)), "the documented order %s -> %s contradicts what is known", c.name, to.name)
+		e := ld.link(edge{from: &c.lockNode, to: &to.lockNode, documented: true})
+		if way := ld.way(e.to, e.from); way != nil {
+			arcs := t.arcs(append([]*edge{e}, way...))
+			t.Flag(LockOrder, chain(arcs), "the documented order %s -> %s contradicts what is known", c.name, to.name)
 		}
 	}
 }

@@ -37,16 +37,21 @@ func (t *Task) usedAs(d *lockDep, how acquiring) {
 		return
 	}
 	changed := false
-	mark := func(u **use) bool {
+	mark := func(l line, inside bool) bool {
+		u := &c.used[l].enabled
+		if inside {
+			u = &c.used[l].inside
+		}
 		if *u != nil {
 			return false
 		}
 		v := t.use()
 		*u, changed = &v, true
+		t.K.Lockdep.shows(c.hash, uint64(2*int(l)+boolInt(inside)))
 		return true
 	}
 	inside := func(l line) {
-		if how != trying && mark(&c.used[l].inside) {
+		if how != trying && mark(l, true) {
 			u := &t.K.Lockdep.usage
 			u.inside[l] = append(u.inside[l], c)
 		}
@@ -58,9 +63,9 @@ func (t *Task) usedAs(d *lockDep, how acquiring) {
 		inside(softirqs)
 	}
 	if t.ctx != InHardirq && !t.irqsOff {
-		mark(&c.used[hardirqs].enabled)
+		mark(hardirqs, false)
 		if t.ctx < InSoftirq && t.bh == 0 {
-			mark(&c.used[softirqs].enabled)
+			mark(softirqs, false)
 		}
 	}
 	if !changed {
@@ -87,25 +92,33 @@ func (t *Task) safeToUnsafe() {
 			if ld.usage.reported {
 				return
 			}
-			unsafe := func(d *LockClass) bool { return d != c && d.used[l].enabled != nil }
-			way := ld.way(c, unsafe)
+			way := ld.wayTo(&c.lockNode, func(n *lockNode) bool { return n.class != c && n.class.used[l].enabled != nil })
 			if way == nil {
 				continue
 			}
 			ld.usage.reported = true
-			last := way[len(way)-1].to
+			arcs := t.arcs(way)
+			last := way[len(way)-1].to.class
 			detail := append(c.used[l].tell(c, line(l)), last.used[l].tell(last, line(l))...)
-			t.Flag(LockOrder, append(detail, chain(way)...), "%[1]s-safe -> %[1]s-unsafe lock order: %[2]s -> %[3]s", line(l), names(way), last.name)
+			t.Flag(LockOrder, append(detail, chain(arcs)...), "%[1]s-safe -> %[1]s-unsafe lock order: %[2]s -> %[3]s", line(l), names(arcs), last.name)
 		}
 	}
 }
 
 func (u lineUse) tell(c *LockClass, l line) (out []string) {
 	if u.inside != nil {
-		out = append(out, fmt.Sprintf("%s is taken in %s context %s", c.name, l, u.inside.place))
+		out = append(out, c.tell(l, true, u.inside))
 	}
 	if u.enabled != nil {
-		out = append(out, fmt.Sprintf("%s is held with %ss enabled %s", c.name, l, u.enabled.place))
+		out = append(out, c.tell(l, false, u.enabled))
 	}
 	return out
+}
+
+// tell words one use of the locks of a class.
+func (c *LockClass) tell(l line, inside bool, u *use) string {
+	if inside {
+		return fmt.Sprintf("%s is taken in %s context %s", c.name, l, u.place)
+	}
+	return fmt.Sprintf("%s is held with %ss enabled %s", c.name, l, u.place)
 }

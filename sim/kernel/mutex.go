@@ -44,7 +44,7 @@ func (mu *Mutex) Init(t *Task, in *Mem, name string) {
 	t.own(&mu.obj, in, "mutex", name)
 	mu.mem, mu.patience = in, patience
 	in.lock(mu)
-	t.initDep(&mu.dep, name)
+	t.initDep(&mu.dep, &mu.obj, name)
 }
 
 // Ready tells whether t can take the mutex.
@@ -159,7 +159,7 @@ func (mu *Mutex) Unlock(t *Task) {
 	mu.owner = nil
 	t.Release(&mu.obj)
 	mu.last.unlocked(t, &mu.obj, mu.mem)
-	t.released(&lockDep{mu.as, mu.dep.name})
+	t.released(&lockDep{class: mu.as, name: mu.dep.name})
 }
 
 // Held tells whether t holds the mutex: lockdep_is_held.

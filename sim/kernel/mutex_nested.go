@@ -25,5 +25,5 @@ func (mu *Mutex) LockNested(t *Task, subclass int) {
 
 // subclass is the lock as one of a subclass of its class.
 func (d *lockDep) subclass(t *Task, n int) lockDep {
-	return lockDep{t.K.class(d.class.name + "/" + strconv.Itoa(n)), d.name}
+	return lockDep{t.K.class(d.class.name + "/" + strconv.Itoa(n)), d.name, d.obj, t.K.Lockdep.node(d)}
 }

@@ -270,7 +270,7 @@ func TestMutexOrderOfABlockedLock(t *testing.T) {
 		k.Go("task", func(k *Task) { a.Lock(k); b.Lock(k) })
 		k.Explore()
 	})
-	require.True(t, ld.byName["a"].leadsTo(ld.byName["b"]))
+	require.True(t, ld.byName["a"].leadsTo(&ld.byName["b"].lockNode))
 }
 
 func TestMutexTrylock(t *testing.T) {

@@ -20,7 +20,7 @@ const switchQuickly = sim.Commute
 
 func (l *refSwitchLock) init(t *Task) {
 	t.OwnPart(&l.obj, &t.K.rcu.Object, 1, "spinlock", "percpu_ref_switch_lock")
-	t.initDep(&l.dep, "percpu_ref_switch_lock")
+	t.initDep(&l.dep, &l.obj, "percpu_ref_switch_lock")
 }
 
 // Ready tells whether the lock is free.

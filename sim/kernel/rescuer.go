@@ -15,7 +15,7 @@ func (t *Task) ExhaustWorkers(on bool) {
 		verb = "memory is available"
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &k.SystemWq.obj})
-	k.workers.exhausted = on
+	k.workers.exhausted, k.workers.short = on, true
 	for _, wq := range k.workers.queues {
 		wq.resized(t)
 	}
@@ -24,6 +24,17 @@ func (t *Task) ExhaustWorkers(on bool) {
 // withoutWorkers tells whether no worker can be created. Exhaust takes effect on a queue when
 // something happens to it next.
 func (k *Kernel) withoutWorkers() bool { return k.workers.exhausted || k.exhausted }
+
+// NoMemory tells whether memory is exhausted, as ExhaustWorkers says, which was then called in
+// set-up. It belongs to the operation that was granted last.
+func (t *Task) NoMemory() bool {
+	k := t.K
+	if !k.workers.short {
+		return k.exhausted
+	}
+	t.Touch(&k.SystemWq.obj, sim.Read)
+	return k.withoutWorkers()
+}
 
 // rescue has the rescuer take the first active item that has not started, if it is idle.
 // One whose work is still running is left to that worker.

@@ -16,6 +16,7 @@ type Spinlock struct {
 	mem   *Mem
 	owner *Task
 	dep   lockDep
+	as    *LockClass // that it was taken as one of
 }
 
 // Init is spin_lock_init, as part of in (nil: static storage).
@@ -23,7 +24,7 @@ func (l *Spinlock) Init(t *Task, in *Mem, name string) {
 	t.own(&l.obj, in, "spinlock", name)
 	l.mem, l.owner = in, nil
 	in.lock(l)
-	t.initDep(&l.dep, name)
+	t.initDep(&l.dep, &l.obj, name)
 }
 
 // Ready tells whether the lock is free.
@@ -36,37 +37,51 @@ func (l *Spinlock) Owners(*sim.Task) []*sim.Task { return []*sim.Task{l.owner.Ta
 func (l *Spinlock) ClassNow(*sim.Task) sim.Class { return classOfTrylock(l.owner == nil) }
 
 // Lock is spin_lock: preemption is off while the lock is held.
-func (l *Spinlock) Lock(t *Task) { l.lock(t, "spin_lock") }
+func (l *Spinlock) Lock(t *Task) { l.lock(t, "spin_lock", &l.dep) }
+
+// LockNested is spin_lock_nested with a subclass, from 1; see [Mutex.LockNested].
+func (l *Spinlock) LockNested(t *Task, subclass int) {
+	dep := l.dep.subclass(t, subclass)
+	l.lock(t, "spin_lock_nested", &dep)
+}
+
+// LockIrqsaveNested is spin_lock_irqsave_nested.
+func (l *Spinlock) LockIrqsaveNested(t *Task, subclass int) IrqFlags {
+	flags := t.LocalIrqSave()
+	dep := l.dep.subclass(t, subclass)
+	l.lock(t, "spin_lock_irqsave_nested", &dep)
+	return flags
+}
 
 // LockBh is spin_lock_bh: softirqs are off too.
 func (l *Spinlock) LockBh(t *Task) {
 	t.LocalBhDisable()
-	l.lock(t, "spin_lock_bh")
+	l.lock(t, "spin_lock_bh", &l.dep)
 }
 
 // LockIrq is spin_lock_irq: interrupts are off too.
 func (l *Spinlock) LockIrq(t *Task) {
 	t.LocalIrqDisable()
-	l.lock(t, "spin_lock_irq")
+	l.lock(t, "spin_lock_irq", &l.dep)
 }
 
 // LockIrqsave is spin_lock_irqsave: as LockIrq, and returns what UnlockIrqrestore is to
 // restore.
 func (l *Spinlock) LockIrqsave(t *Task) IrqFlags {
 	flags := t.LocalIrqSave()
-	l.lock(t, "spin_lock_irqsave")
+	l.lock(t, "spin_lock_irqsave", &l.dep)
 	return flags
 }
 
-func (l *Spinlock) lock(t *Task, verb string) {
+func (l *Spinlock) lock(t *Task, verb string, dep *lockDep) {
 	t.PreemptDisable()
 	if l.owner == t {
 		t.FailWith(sim.Deadlock, t.circumstances(), "BUG: spinlock recursion: %s locks %s, which it holds already", t.Task, l.obj.Name)
 	}
-	t.order(&l.dep, mayWait) // before the wait, which may have no end
+	t.order(dep, mayWait) // before the wait, which may have no end
 	t.Step(sim.Op{Verb: verb, Obj: &l.obj, Guard: l})
 	t.Check(l.mem)
-	l.take(t, mayWait)
+	l.take(t, dep, mayWait)
 }
 
 // Trylock is spin_trylock: true if the lock was taken.
@@ -79,16 +94,16 @@ func (l *Spinlock) Trylock(t *Task) bool {
 		t.PreemptEnable()
 		return false
 	}
-	l.take(t, trying)
+	l.take(t, &l.dep, trying)
 	return true
 }
 
-func (l *Spinlock) take(t *Task, how acquiring) {
-	l.owner = t
+func (l *Spinlock) take(t *Task, dep *lockDep, how acquiring) {
+	l.owner, l.as = t, dep.class
 	t.Acquire(&l.obj)
 	t.spins = append(t.spins, l)
-	t.holds(&l.dep)
-	t.usedAs(&l.dep, how)
+	t.holds(dep)
+	t.usedAs(dep, how)
 }
 
 // Unlock is spin_unlock.
@@ -127,7 +142,7 @@ func (l *Spinlock) unlock(t *Task, verb string) {
 	t.Check(l.mem)
 	l.owner = nil
 	t.Release(&l.obj)
-	t.released(&l.dep)
+	t.released(&lockDep{class: l.as, name: l.dep.name})
 	for i := len(t.spins) - 1; i >= 0; i-- {
 		if t.spins[i] == l {
 			t.spins = append(t.spins[:i], t.spins[i+1:]...)

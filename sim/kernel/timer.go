@@ -23,7 +23,7 @@ type TimerList struct {
 func (tm *TimerList) Setup(t *Task, in *Mem, name string, fn func(*Task)) {
 	*tm = TimerList{mem: in, name: name, fn: fn}
 	t.own(&tm.obj, in, "timer_list", name)
-	t.initDep(&tm.dep, "timer "+name)
+	t.initDep(&tm.dep, &tm.obj, "timer "+name)
 }
 
 // Ready tells whether the function is not running.

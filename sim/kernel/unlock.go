@@ -50,10 +50,13 @@ func (t *Task) Touch(o *sim.Object, c sim.Class) {
 	t.Task.Touch(o, c)
 }
 
-// Explore is sim.Task.Explore.
+// Explore is sim.Task.Explore, and then looks at what is left: see Kernel.WhenSettled.
 func (t *Task) Explore() {
 	t.leaving.obj = nil
 	t.Task.Explore()
+	for _, fn := range t.K.settled {
+		fn(t)
+	}
 }
 
 // Join is sim.Task.Join.

@@ -41,7 +41,7 @@ type Wake struct {
 func (q *WaitQueue) Init(t *Task, in *Mem, name string) {
 	t.own(&q.obj, in, "wait queue", name)
 	q.mem, q.entries, q.walker = in, nil, nil
-	t.initDep(&q.dep, name)
+	t.initDep(&q.dep, &q.obj, name)
 }
 
 // Ready tells whether the lock is free.

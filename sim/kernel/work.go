@@ -196,7 +196,7 @@ func (it *item) run(t *Task, w *Work) {
 // completion is the map that the work holds while it runs.
 func (st *workState) completion(t *Task) *lockDep {
 	if st.dep.class == nil {
-		t.initDep(&st.dep, "(work_completion)"+st.name)
+		t.initDep(&st.dep, &st.obj, "(work_completion)"+st.name)
 	}
 	return &st.dep
 }

@@ -56,6 +56,9 @@ const (
 
 // defaultMaxActive is that of the version.
 func (k *Kernel) defaultMaxActive() int {
+	if k.DflActive > 0 {
+		return k.DflActive
+	}
 	if k.Profile == V6_12 {
 		return DefaultMaxActive6_12
 	}
@@ -78,6 +81,7 @@ const wqItem = sim.Commute
 // workerState is what all queues share.
 type workerState struct {
 	exhausted bool // see ExhaustWorkers
+	short     bool // it was called
 	queues    []*Workqueue
 }
 
@@ -174,7 +178,7 @@ func (wq *Workqueue) SetMaxActive(t *Task, maxActive int) {
 
 // limited tells whether the order in which items come and leave can matter.
 func (wq *Workqueue) limited(t *Task) bool {
-	return wq.limit(t)-wq.occupied < t.K.defaultMaxActive() || t.K.withoutWorkers()
+	return t.K.DflActive > 0 || wq.limit(t)-wq.occupied < t.K.defaultMaxActive() || t.K.withoutWorkers()
 }
 
 func (wq *Workqueue) class(t *Task) sim.Class {
@@ -187,7 +191,7 @@ func (wq *Workqueue) class(t *Task) sim.Class {
 // completion is the map that running items hold, and that flushing waits for.
 func (wq *Workqueue) completion(t *Task) *lockDep {
 	if wq.dep.class == nil {
-		t.initDep(&wq.dep, "(wq_completion)"+wq.name)
+		t.initDep(&wq.dep, &wq.obj, "(wq_completion)"+wq.name)
 	}
 	return &wq.dep
 }

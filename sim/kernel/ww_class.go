@@ -34,7 +34,8 @@ func (t *Task) WWClass(name string, algo WWAlgorithm) *WWClass {
 		return c
 	}
 	c := &WWClass{algo: algo, lock: k.class(name + "_mutex")}
-	t.initDep(&c.acquire, name+"_acquire")
+	t.initDep(&c.acquire, nil, name+"_acquire")
+	c.acquire.class.context = true
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	t.OwnPart(&c.obj, &k.injection, uint64(h.Sum32()), "ww_class", name)

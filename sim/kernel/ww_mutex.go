@@ -25,7 +25,7 @@ func (w *WWMutex) Init(t *Task, in *Mem, class *WWClass, name string) {
 	t.own(&w.obj, in, "ww_mutex", name)
 	w.mem, w.class = in, class
 	in.lock(w)
-	w.dep = lockDep{class.lock, name}
+	w.dep = lockDep{class: class.lock, name: name, obj: &w.obj}
 }
 
 // Ready tells whether the lock is free: that is all that a waiter without a context waits

@@ -13,13 +13,9 @@ func (Design) Name() string { return "drain" }
 
 // drainToken is one registration.
 type drainToken struct {
-	kernel.Mem
-	reg    token.Reg
-	q      token.Queue
-	driver token.Driver
+	token.Registration
 	// current is the published map, changed with the reservation lock held.
 	current kernel.RCU[generation]
-	gens    kernel.Field[int] // under the reservation lock
 }
 
 // generation is one mapping.
@@ -32,25 +28,12 @@ type generation struct {
 
 // Register makes a token.
 func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
-	tok := &drainToken{q: q, driver: drv}
+	tok := &drainToken{}
 	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "drain token"); err != kernel.OK {
 		return nil, err
 	}
-	if !q.Get(t) {
-		t.Free(&tok.Mem)
-		return nil, kernel.EFAULT
-	}
-	p.DmaBuf.Get(t)
-	tok.reg = token.Reg{Params: p, Token: tok}
 	tok.current.Init(t, &tok.Mem, "token.map")
-	tok.gens.Init(t, &tok.Mem, "token.gens", 0)
-	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
-		p.DmaBuf.Put(t)
-		q.Put(t)
-		t.Free(&tok.Mem)
-		return nil, err
-	}
-	return tok, kernel.OK
+	return tok.Attach(t, tok, p, q, drv)
 }
 
 // Submit takes a reference of the current map, or makes one if the request may wait.
@@ -88,7 +71,7 @@ func (tok *drainToken) get(t *kernel.Task) *generation {
 
 // make maps the buffer and publishes the map, all under the reservation lock.
 func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
-	resv := &tok.reg.DmaBuf.Resv
+	resv := &tok.Reg.DmaBuf.Resv
 	t.At("make", "dma_resv_lock()")
 	resv.Lock(t, nil)
 	defer func() {
@@ -104,15 +87,14 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 	if err := g.Alloc(t); err != kernel.OK {
 		return nil, err
 	}
-	g.Gen = tok.gens.Get(t) + 1
-	tok.gens.Set(t, g.Gen)
+	g.Gen = tok.NextGen(t)
 	g.idle.Init(t, &g.Mem, g.String()+".idle")
 	g.idle.OneWaiter = true
 	if err := g.refs.Init(t, &g.Mem, g.String()+".refs", kernel.GFP_KERNEL, g.idle.Complete); err != kernel.OK {
 		t.Free(&g.Mem)
 		return nil, err
 	}
-	if err := tok.driver.DmaMap(t, &tok.reg, &g.Map); err != kernel.OK {
+	if err := tok.Driver.DmaMap(t, &tok.Reg, &g.Map); err != kernel.OK {
 		g.refs.Kill(t)
 		g.idle.Wait(t)
 		g.refs.Exit(t)
@@ -132,7 +114,7 @@ func (tok *drainToken) make(t *kernel.Task) (*generation, kernel.Errno) {
 // Invalidate unpublishes the map, waits for its last request and unmaps. The exporter
 // holds the reservation lock.
 func (tok *drainToken) Invalidate(t *kernel.Task) {
-	resv := &tok.reg.DmaBuf.Resv
+	resv := &tok.Reg.DmaBuf.Resv
 	resv.AssertHeld(t, "invalidate")
 	t.At("invalidate", "load token->map")
 	g := tok.current.DereferenceProtected(t, resv.Held(t))
@@ -146,13 +128,10 @@ func (tok *drainToken) Invalidate(t *kernel.Task) {
 	t.Atf("invalidate", "wait for the last request of %v", g)
 	g.idle.Wait(t)
 	t.Atf("invalidate", "dma_unmap(%v)", g)
-	tok.driver.DmaUnmap(t, &tok.reg, &g.Map, true)
+	tok.Driver.DmaUnmap(t, &tok.Reg, &g.Map, true)
 	g.refs.Exit(t)
 	t.Free(&g.Mem)
 }
-
-// Complete does nothing: the driver may try the request again, and needs the map for that.
-func (tok *drainToken) Complete(*kernel.Task, *token.Frag) {}
 
 // Free drops the request's reference, however it is freed.
 func (tok *drainToken) Free(t *kernel.Task, f *token.Frag, p token.Path) { tok.drop(t, f) }
@@ -167,23 +146,6 @@ func (tok *drainToken) drop(t *kernel.Task, f *token.Frag) {
 	g.refs.Put(t)
 }
 
-// Unregister invalidates for good.
-func (tok *drainToken) Unregister(t *kernel.Task) {
-	resv := &tok.reg.DmaBuf.Resv
-	resv.Lock(t, nil)
-	tok.Invalidate(t)
-	resv.Unlock(t)
-	tok.driver.CleanDmaToken(t, &tok.reg)
-	tok.reg.DmaBuf.Put(t)
-	tok.q.Put(t)
-	t.Free(&tok.Mem)
-}
-
-// Queue gives the driver the request's map.
-func (tok *drainToken) Queue(t *kernel.Task, f *token.Frag) (*token.Map, token.Outcome) {
-	return f.Map, token.Outcome{}
-}
-
 // Split counts the child in: the parent's reference keeps the map alive meanwhile.
 func (tok *drainToken) Split(t *kernel.Task, parent, child *token.Frag) {
 	if parent.Map != nil {
@@ -192,8 +154,3 @@ func (tok *drainToken) Split(t *kernel.Task, parent, child *token.Frag) {
 		child.Map, child.Priv = parent.Map, parent.Priv
 	}
 }
-
-// Import, Requeue and Finish do nothing.
-func (tok *drainToken) Import(*kernel.Task, *token.Use) kernel.Errno { return kernel.OK }
-func (tok *drainToken) Requeue(*kernel.Task, *token.Frag)            {}
-func (tok *drainToken) Finish(*kernel.Task, *token.Use)              {}

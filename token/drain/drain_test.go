@@ -93,7 +93,7 @@ func TestMakeFails(t *testing.T) {
 				w.Tok.Free(k, f, token.NeverQueued)
 				require.Equal(t, kernel.BLK_STS_OK, w.Tok.Submit(k, f).Status)
 				w.Tok.Free(k, f, token.NeverQueued) // it was not completed
-				teardown(k, w)
+				w.TeardownAll(k)
 			})
 		})
 	}
@@ -110,7 +110,7 @@ func TestNowait(t *testing.T) {
 		require.Same(t, blocking.Map, f.Map)
 		w.Tok.Free(k, f, token.Single)
 		w.Tok.Free(k, blocking, token.Single)
-		teardown(k, w)
+		w.TeardownAll(k)
 	})
 }
 
@@ -130,7 +130,7 @@ func TestSplit(t *testing.T) {
 		w.Tok.Free(k, child, token.Single)
 		w.Tok.Free(k, child, token.Single) // dropped once
 		require.Equal(t, 1, g.refs.Count())
-		teardown(k, w)
+		w.TeardownAll(k)
 	})
 }
 
@@ -144,29 +144,15 @@ func TestInvalidateWaits(t *testing.T) {
 	on.Fails(t, sim.Misuse, "invalidate without the reservation lock", func(k *kernel.Task) { registered(k).Tok.Invalidate(k) })
 }
 
-// against is a request and a move; the request drops its reference before its data is
-// through if early is set.
+// against is a request and a move.
 func against(early bool) func(k *kernel.Task) {
 	return func(k *kernel.Task) {
 		w := registered(k)
-		k.Go("submitter", func(k *kernel.Task) {
-			f := &token.Frag{}
-			if w.Tok.Submit(k, f).Status != kernel.BLK_STS_OK {
-				k.BUG("no map")
-			}
-			addr := toy.First(f.Map)
-			if early {
-				w.Tok.Free(k, f, token.Single)
-			}
-			w.DMA(k, addr)
-			w.Tok.Free(k, f, token.Single)
-		})
-		k.Go("exporter", w.Exp.Move)
-		k.Explore()
+		w.RequestAgainstMove(k, early)
 		if w.Exp.Buf.Resv.TestSignaled(k, dmabufsim.UsageBookkeep) != true {
 			k.BUG("a fence was published")
 		}
-		teardown(k, w)
+		w.TeardownAll(k)
 	}
 }
 

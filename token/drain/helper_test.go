@@ -16,14 +16,3 @@ type world = toy.World[*drainToken]
 
 func newWorld(k *kernel.Task) *world   { return toy.New[*drainToken](k, Design{}) }
 func registered(k *kernel.Task) *world { return toy.Registered[*drainToken](k, Design{}) }
-
-// teardown sees to what this design leaves nothing of.
-func teardown(k *kernel.Task, w *world) {
-	w.Teardown(k)
-	if n := w.Ctrl.IOMMU.Mapped(); n != 0 {
-		k.Fail(kernel.Leak, "%d page(s) mapped", n)
-	}
-	if n := w.Queue.Refs(); n != 1 {
-		k.Fail(kernel.Leak, "%d reference(s) on the queue", n)
-	}
-}

@@ -13,44 +13,27 @@ func (Design) Name() string { return "toy" }
 
 // toyToken is one registration.
 type toyToken struct {
-	kernel.Mem
-	reg    token.Reg
-	q      token.Queue
-	driver token.Driver
-	// current and gens are changed, and looked at, with the reservation lock held. users counts
+	token.Registration
+	// current is changed, and looked at, with the reservation lock held. users counts
 	// the requests that have the map; it goes up with the lock held, and down at any time.
 	current kernel.Field[*token.Map]
-	gens    kernel.Field[int]
 	users   kernel.Shared[int]
 }
 
 // Register makes a token.
 func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
-	tok := &toyToken{q: q, driver: drv}
+	tok := &toyToken{}
 	if err := t.Alloc(kernel.GFP_KERNEL, &tok.Mem, "toy token"); err != kernel.OK {
 		return nil, err
 	}
-	if !q.Get(t) {
-		t.Free(&tok.Mem)
-		return nil, kernel.EFAULT
-	}
-	p.DmaBuf.Get(t)
-	tok.reg = token.Reg{Params: p, Token: tok}
 	tok.current.Init(t, &tok.Mem, "token.map", nil)
-	tok.gens.Init(t, &tok.Mem, "token.gens", 0)
 	tok.users.Init(t, &tok.Mem, "token.users", 0)
-	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
-		p.DmaBuf.Put(t)
-		q.Put(t)
-		t.Free(&tok.Mem)
-		return nil, err
-	}
-	return tok, kernel.OK
+	return tok.Attach(t, tok, p, q, drv)
 }
 
 // Submit counts the request in, and makes the map if there is none.
 func (tok *toyToken) Submit(t *kernel.Task, f *token.Frag) token.Outcome {
-	resv := &tok.reg.DmaBuf.Resv
+	resv := &tok.Reg.DmaBuf.Resv
 	if f.Nowait {
 		t.At("take", "dma_resv_trylock()")
 		if !resv.Trylock(t) {
@@ -89,20 +72,19 @@ func (tok *toyToken) make(t *kernel.Task) (*token.Map, kernel.Errno) {
 	if err := m.Alloc(t); err != kernel.OK {
 		return nil, err
 	}
-	if err := tok.driver.DmaMap(t, &tok.reg, m); err != kernel.OK {
+	if err := tok.Driver.DmaMap(t, &tok.Reg, m); err != kernel.OK {
 		t.Free(&m.Mem)
 		return nil, err
 	}
-	m.Gen = tok.gens.Get(t) + 1
-	tok.gens.Set(t, m.Gen)
+	m.Gen = tok.NextGen(t)
 	t.Stressf("make", "dma_map(): %v = pages %s", m, m.Sgt.Get(t))
-	tok.reg.DmaBuf.Resv.Wait(t, dmabufsim.UsageKernel)
+	tok.Reg.DmaBuf.Resv.Wait(t, dmabufsim.UsageKernel)
 	return m, kernel.OK
 }
 
 // Invalidate waits for the last request and unmaps. The exporter holds the reservation lock.
 func (tok *toyToken) Invalidate(t *kernel.Task) {
-	tok.reg.DmaBuf.Resv.AssertHeld(t, "invalidate")
+	tok.Reg.DmaBuf.Resv.AssertHeld(t, "invalidate")
 	m := tok.current.Get(t)
 	if m == nil {
 		return
@@ -111,12 +93,9 @@ func (tok *toyToken) Invalidate(t *kernel.Task) {
 	tok.users.Await(t, "wait_event", func(n int) bool { return n == 0 })
 	tok.current.Set(t, nil)
 	t.Atf("invalidate", "dma_unmap(%v)", m)
-	tok.driver.DmaUnmap(t, &tok.reg, m, true)
+	tok.Driver.DmaUnmap(t, &tok.Reg, m, true)
 	t.Free(&m.Mem)
 }
-
-// Complete does nothing: the driver may try the request again, and needs the map for that.
-func (tok *toyToken) Complete(*kernel.Task, *token.Frag) {}
 
 // Free counts the request out, however it is freed.
 func (tok *toyToken) Free(t *kernel.Task, f *token.Frag, p token.Path) {
@@ -137,25 +116,3 @@ func (tok *toyToken) Split(t *kernel.Task, parent, child *token.Frag) {
 		tok.count(t, "split", 1)
 	}
 }
-
-// Unregister invalidates for good.
-func (tok *toyToken) Unregister(t *kernel.Task) {
-	resv := &tok.reg.DmaBuf.Resv
-	resv.Lock(t, nil)
-	tok.Invalidate(t)
-	resv.Unlock(t)
-	tok.driver.CleanDmaToken(t, &tok.reg)
-	tok.reg.DmaBuf.Put(t)
-	tok.q.Put(t)
-	t.Free(&tok.Mem)
-}
-
-// Queue gives the driver the request's map.
-func (tok *toyToken) Queue(t *kernel.Task, f *token.Frag) (*token.Map, token.Outcome) {
-	return f.Map, token.Outcome{}
-}
-
-// Import, Requeue and Finish do nothing.
-func (tok *toyToken) Import(*kernel.Task, *token.Use) kernel.Errno { return kernel.OK }
-func (tok *toyToken) Requeue(*kernel.Task, *token.Frag)            {}
-func (tok *toyToken) Finish(*kernel.Task, *token.Use)              {}

@@ -24,29 +24,12 @@ func registered(k *kernel.Task) *toy.World[*toyToken] {
 	return toy.Registered[*toyToken](k, Design{})
 }
 
-// against is a request and a move; the request counts itself out before its data is through
-// if early is set.
+// against is a request and a move.
 func against(early bool) func(k *kernel.Task) {
 	return func(k *kernel.Task) {
 		w := registered(k)
-		k.Go("submitter", func(k *kernel.Task) {
-			f := &token.Frag{}
-			if w.Tok.Submit(k, f).Status != kernel.BLK_STS_OK {
-				k.BUG("no map")
-			}
-			addr := toy.First(f.Map)
-			if early {
-				w.Tok.Free(k, f, token.Single)
-			}
-			w.DMA(k, addr)
-			w.Tok.Free(k, f, token.Single)
-		})
-		k.Go("exporter", w.Exp.Move)
-		k.Explore()
-		w.Teardown(k)
-		if n := w.Ctrl.IOMMU.Mapped(); n != 0 || w.Queue.Refs() != 1 {
-			k.Fail(kernel.Leak, "%d page(s) mapped, %d references on the queue", n, w.Queue.Refs())
-		}
+		w.RequestAgainstMove(k, early)
+		w.TeardownAll(k)
 	}
 }
 

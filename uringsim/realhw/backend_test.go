@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
@@ -29,7 +30,7 @@ func racer(st *sim.Task) {
 // Descriptors and files are gone when a backend is closed, whatever ran on it.
 func TestNothingIsLeft(t *testing.T) {
 	needReal(t, false)
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	dir := t.TempDir()
 	for _, overlap := range []bool{false, true} {
 		b, err := Open(Options{Dir: dir, Drive: os.Getenv("DMASIM_DRIVE"), Overlap: overlap})
@@ -40,7 +41,7 @@ func TestNothingIsLeft(t *testing.T) {
 		r.Found.Machine.Close()
 		require.NoError(t, errors.Join(b.Err(), b.Close()))
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left)
@@ -59,18 +60,6 @@ func TestMachinesTakeTurns(t *testing.T) {
 	require.NoError(t, b.Err())
 	require.LessOrEqual(t, len(b.idle), sessions)
 	require.Zero(t, b.busy)
-}
-
-// openFds counts the open descriptors of the process.
-func openFds(t testing.TB) int {
-	t.Helper()
-	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
-	require.NoError(t, err)
-	r.Close()
-	w.Close()
-	names, err := os.ReadDir("/proc/self/fd")
-	require.NoError(t, err)
-	return len(names) - 1
 }
 
 // After its first error a backend does nothing more, tells who made it, and runs go on with
@@ -110,7 +99,7 @@ func TestRefusals(t *testing.T) {
 		sentence string
 	}{
 		{unix.RLIMIT_FSIZE, 100 << 10, "the limit of file sizes (RLIMIT_FSIZE) is too low"},
-		{unix.RLIMIT_NOFILE, uint64(openFds(t)) + 2, "too many open files"},
+		{unix.RLIMIT_NOFILE, uint64(simtest.OpenFds(t)) + 2, "too many open files"},
 	} {
 		var before unix.Rlimit
 		require.NoError(t, unix.Getrlimit(c.resource, &before))

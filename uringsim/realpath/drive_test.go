@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/uringsim/workload"
 )
 
 // What is no drive is refused, and not written.
 func TestNoDrive(t *testing.T) {
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, []byte("kept"), 0o600))
 	for name, want := range map[string]string{
@@ -31,7 +32,7 @@ func TestNoDrive(t *testing.T) {
 	got, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "kept", string(got))
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 	require.Equal(t, "/dev/nvme0n1p101", partitionPath("/dev/nvme0n1", 101))
 	require.Equal(t, "/dev/vda101", partitionPath("/dev/vda", 101))
 }
@@ -43,7 +44,7 @@ func TestDrive(t *testing.T) {
 	if drive == "" {
 		t.Skip("DMASIM_DRIVE names no drive that may be overwritten")
 	}
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	left, f, err := newPartition(drive, 4096)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
@@ -87,7 +88,7 @@ func TestDrive(t *testing.T) {
 	for range 6 {
 		require.NoError(t, <-errs)
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 	_, _, err = newPartition(drive, 1<<40)
 	require.ErrorContains(t, err, "is too small for")
 }

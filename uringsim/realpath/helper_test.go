@@ -65,15 +65,3 @@ func runText(t *testing.T, text string) (*workload.Outcome, error) {
 	}
 	return out, workload.Check(w, traits, out)
 }
-
-// openFds counts the open descriptors of the process.
-func openFds(t testing.TB) int {
-	t.Helper()
-	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
-	require.NoError(t, err)
-	r.Close()
-	w.Close()
-	names, err := os.ReadDir("/proc/self/fd")
-	require.NoError(t, err)
-	return len(names) - 1
-}

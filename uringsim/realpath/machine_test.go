@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"dmasim/internal/simtest"
 	"dmasim/uringsim/workload"
 	"dmasim/uringsim/workload/draw"
 )
@@ -19,7 +20,7 @@ import (
 // runs a hundred times as many.
 func TestWorkloads(t *testing.T) {
 	needRing(t)
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	dir := t.TempDir()
 	probe, err := NewMachine(&workload.Workload{Buffers: 1, Size: 4096, File: 8192}, Options{Dir: dir})
 	require.NoError(t, err)
@@ -60,5 +61,5 @@ func TestWorkloads(t *testing.T) {
 	if limited {
 		t.Skip("the limit of locked memory (RLIMIT_MEMLOCK) is too low for the others")
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 }

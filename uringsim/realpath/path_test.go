@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/uringsim/workload"
 )
 
@@ -53,7 +54,7 @@ func TestTransferAndMove(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	t.Setenv("DMASIM_DRIVE", "")
 	needRing(t)
-	before, dir := openFds(t), t.TempDir()
+	before, dir := simtest.OpenFds(t), t.TempDir()
 	for range 10 {
 		p, err := Open(Options{Dir: dir, Store: make([]byte, 4096), Buffers: 3, Size: 4096})
 		require.NoError(t, err)
@@ -63,10 +64,10 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, p.RegisterAll())
 		require.NoError(t, p.Close())
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 	_, err := Open(Options{Dir: dir + "/missing", Store: make([]byte, 4096)})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 }
 
 // on runs fn in a thread of its own that has a file system mounted at dir, which nobody
@@ -99,7 +100,7 @@ func on(t *testing.T, fstype, data string, fn func(dir string) error) error {
 }
 
 func TestFullDisk(t *testing.T) {
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	err := on(t, "tmpfs", "size=64k", func(dir string) error {
 		_, err := NewStore(dir, make([]byte, 1<<20))
 		names, _ := os.ReadDir(dir)
@@ -110,7 +111,7 @@ func TestFullDisk(t *testing.T) {
 	})
 	require.ErrorIs(t, err, unix.ENOSPC)
 	require.ErrorContains(t, err, "the disk of the temporary folder is full")
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 }
 
 // A file system without O_DIRECT: everything runs through the page cache, and says so.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"dmasim/internal/simtest"
 )
 
 // Workloads that are written down, with what a kernel answers. What every one of them
@@ -44,7 +46,7 @@ read_fixed hold async slot=2 b2+0:16384 off=32768
 `, "0 16384 16384 16384"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := openFds(t)
+			before := simtest.OpenFds(t)
 			out, err := runText(t, c.text)
 			require.NoError(t, err)
 			got := ""
@@ -55,7 +57,7 @@ read_fixed hold async slot=2 b2+0:16384 off=32768
 				got += r.String()
 			}
 			require.Equal(t, c.want, got)
-			require.Equal(t, before, openFds(t))
+			require.Equal(t, before, simtest.OpenFds(t))
 		})
 	}
 }

@@ -93,18 +93,6 @@ func file(t testing.TB, size, flags int) int {
 	return fd
 }
 
-// openFds counts the open descriptors of the process.
-func openFds(t testing.TB) int {
-	t.Helper()
-	r, w, err := os.Pipe() // has the Go runtime open its poller, once for all
-	require.NoError(t, err)
-	r.Close()
-	w.Close()
-	names, err := os.ReadDir("/proc/self/fd")
-	require.NoError(t, err)
-	return len(names) - 1 // that of the folder
-}
-
 // within fails the test if fn takes longer, so that a hanging ring gives a sentence.
 func within(t *testing.T, d time.Duration, what string, fn func()) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"dmasim/internal/simtest"
 	"dmasim/internal/uapi"
 )
 
@@ -162,7 +163,7 @@ func TestCloseWithRequestsInFlight(t *testing.T) {
 	in, _ := pipe(t)
 	buf := memory(t, 4096)
 	for _, flags := range []uint32{0, uapi.IORING_SETUP_SINGLE_ISSUER | uapi.IORING_SETUP_DEFER_TASKRUN} {
-		before := openFds(t)
+		before := simtest.OpenFds(t)
 		r, err := Setup(Options{Entries: 16, Flags: flags})
 		if err != nil && flags != 0 {
 			t.Log(err)
@@ -179,7 +180,7 @@ func TestCloseWithRequestsInFlight(t *testing.T) {
 		_, err = r.Submit()
 		require.NoError(t, err)
 		within(t, 60*time.Second, "Close", func() { require.NoError(t, r.Close()) })
-		require.Equal(t, before, openFds(t))
+		require.Equal(t, before, simtest.OpenFds(t))
 	}
 }
 
@@ -203,7 +204,7 @@ func TestSingleIssuer(t *testing.T) {
 // No operation leaves a descriptor behind.
 func TestNoLeak(t *testing.T) {
 	newRing(t, Options{Entries: 1})
-	before := openFds(t)
+	before := simtest.OpenFds(t)
 	for range 50 {
 		r, err := Setup(Options{Entries: 4})
 		require.NoError(t, err)
@@ -212,5 +213,5 @@ func TestNoLeak(t *testing.T) {
 		require.Zero(t, do(t, r, Nop(1)))
 		require.NoError(t, r.Close())
 	}
-	require.Equal(t, before, openFds(t))
+	require.Equal(t, before, simtest.OpenFds(t))
 }

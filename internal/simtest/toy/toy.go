@@ -49,6 +49,33 @@ func (w *World[T]) Teardown(k *kernel.Task) {
 	w.Exp.Buf.Put(k)
 }
 
+// RequestAgainstMove is a request and a move; the request is freed before its data is through if early
+// is set, which a design must not survive.
+func (w *World[T]) RequestAgainstMove(k *kernel.Task, early bool) {
+	k.Go("submitter", func(k *kernel.Task) {
+		f := &token.Frag{}
+		if w.Tok.Submit(k, f).Status != kernel.BLK_STS_OK {
+			k.BUG("no map")
+		}
+		addr := First(f.Map)
+		if early {
+			w.Tok.Free(k, f, token.Single)
+		}
+		w.DMA(k, addr)
+		w.Tok.Free(k, f, token.Single)
+	})
+	k.Go("exporter", w.Exp.Move)
+	k.Explore()
+}
+
+// TeardownAll is Teardown of a design that leaves nothing to be done later.
+func (w *World[T]) TeardownAll(k *kernel.Task) {
+	w.Teardown(k)
+	if n := w.Ctrl.IOMMU.Mapped(); n != 0 || w.Queue.Refs() != 1 {
+		k.Fail(kernel.Leak, "%d page(s) mapped, %d references on the queue", n, w.Queue.Refs())
+	}
+}
+
 // DMA reads the first sector of the buffer through a map.
 func (w *World[T]) DMA(k *kernel.Task, addr hw.BusAddr) {
 	data := w.Ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: addr, Len: hw.SectorSize}}, nil)

@@ -1,61 +1,25 @@
 package draw_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"dmasim/internal/simtest"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/explore/draw"
 )
 
-// recorder is a test that takes the verdict of rapid.Check and does not pass it on.
-type recorder struct {
-	name   string
-	failed bool
-	log    strings.Builder
-}
-
-func (r *recorder) Helper()      {}
-func (r *recorder) Name() string { return r.name }
-func (r *recorder) Logf(format string, args ...any) {
-	fmt.Fprintf(&r.log, format+"\n", args...)
-}
-func (r *recorder) Log(args ...any)                   { fmt.Fprintln(&r.log, args...) }
-func (r *recorder) Skipf(format string, args ...any)  { panic("skipped") }
-func (r *recorder) Skip(args ...any)                  { panic("skipped") }
-func (r *recorder) SkipNow()                          { panic("skipped") }
-func (r *recorder) Errorf(format string, args ...any) { r.Logf(format, args...); r.failed = true }
-func (r *recorder) Error(args ...any)                 { r.Log(args...); r.failed = true }
-func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...) }
-func (r *recorder) Fatal(args ...any)                 { r.Error(args...) }
-func (r *recorder) FailNow()                          { r.failed = true } // the last thing that Check does
-func (r *recorder) Fail()                             { r.failed = true }
-func (r *recorder) Failed() bool                      { return r.failed }
-
-// flags sets flags of rapid until the end of the test. They are global: a test that
-// calls this is not parallel.
-func flags(t *testing.T, kv ...string) {
-	for i := 0; i < len(kv); i += 2 {
-		f := flag.Lookup(kv[i])
-		before := f.Value.String()
-		require.NoError(t, f.Value.Set(kv[i+1]))
-		t.Cleanup(func() { require.NoError(t, f.Value.Set(before)) })
-	}
-}
-
 // shrunk runs a property under a seed and returns the first failure that it had, and the
 // one that rapid arrived at: the failing run that it repeats at the very end.
 func shrunk(t *testing.T, seed int, prop func(rt *rapid.T) *sim.Result, fail func(*rapid.T, *sim.Result)) (first, last found, log string) {
-	flags(t, "rapid.seed", fmt.Sprint(seed), "rapid.nofailfile", "true", "rapid.failfile", "", "rapid.checks", "2000")
-	rec := &recorder{name: "No/Such/Test"}
+	simtest.Flags(t, "rapid.seed", fmt.Sprint(seed), "rapid.nofailfile", "true", "rapid.failfile", "", "rapid.checks", "2000")
+	rec := &simtest.Recorder{Test: "No/Such/Test"}
 	rapid.Check(rec, func(rt *rapid.T) {
 		r := prop(rt)
 		if r.Failure != nil {
@@ -66,8 +30,8 @@ func shrunk(t *testing.T, seed int, prop func(rt *rapid.T) *sim.Result, fail fun
 		}
 		fail(rt, r)
 	})
-	require.True(t, rec.failed)
-	return first, last, rec.log.String()
+	require.True(t, rec.Failed())
+	return first, last, rec.Logged.String()
 }
 
 type found struct {

@@ -1,0 +1,152 @@
+package blkmq
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dmasim/dmabufsim"
+	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+// counted is a token whose requests hold a reference of its map, from the submit stage on or from
+// before that.
+type counted struct {
+	fakeToken
+	early bool
+	refs  kernel.PercpuRef
+}
+
+func (c *counted) Submit(k *kernel.Task, f *token.Frag) token.Outcome {
+	if !c.early && !c.refs.TrygetLive(k) {
+		return token.Outcome{Status: kernel.BLK_STS_AGAIN, FreeRequest: true}
+	}
+	f.Map = &token.Map{}
+	return token.Outcome{}
+}
+
+func (c *counted) Free(k *kernel.Task, f *token.Frag, _ token.Path) {
+	if f.Map != nil {
+		c.refs.Put(k)
+	}
+}
+
+// fenced is a queue of one tag, and a fence that waits for the requests that hold its map.
+type fenced struct {
+	*disk
+	tok *counted
+	buf *dmabufsim.DmaBuf
+	f   struct {
+		kernel.Mem
+		dmabufsim.Fence
+	}
+}
+
+func newFenced(k *kernel.Task, early bool) *fenced {
+	x := &fenced{disk: newDisk(k, 1), tok: &counted{early: early}}
+	x.driver.complete = true
+	x.use.Token = x.tok
+	x.buf = dmabufsim.NewGPU(k, dmabufsim.NewBus(k), "gpu", 0, dmabufsim.Policy{}).Export(k, "bo", 1, dmabufsim.System).Buf
+	k.Alloc(kernel.GFP_KERNEL, &x.f.Mem, "fence")
+	x.f.Init(k, &x.f.Mem, "map", 1, 1)
+	x.tok.refs.Init(k, nil, "map#1.refs", kernel.GFP_KERNEL, func(k *kernel.Task) { x.f.Signal(k) })
+	return x
+}
+
+// invalidate publishes the fence and kills the map.
+func (x *fenced) invalidate(k *kernel.Task) {
+	x.buf.Resv.Lock(k, nil)
+	x.buf.Resv.ReserveFences(k, 1)
+	x.buf.Resv.AddFence(k, &x.f.Fence, dmabufsim.UsageBookkeep)
+	x.tok.refs.Kill(k)
+	x.buf.Resv.Unlock(k)
+}
+
+func (x *fenced) close(k *kernel.Task) {
+	x.buf.Resv.Lock(k, nil)
+	x.buf.Resv.Wait(k, dmabufsim.UsageBookkeep)
+	x.buf.Resv.Unlock(k)
+	x.tok.refs.Exit(k)
+	x.f.Put(k)
+	x.buf.Put(k)
+}
+
+// A published fence that waits for the requests with the old mapping: one of them that still has
+// to get into the queue, or to get a tag, can be kept from it by others, which may come to wait
+// for the fence (R7). Who has a tag already may go on, and so may one that is in a plug while its
+// task waits for another tag: the plug is flushed first.
+func TestTagWithTheMap(t *testing.T) {
+	body := func(early, plugged, frozen bool, flags Flags) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, early)
+			if frozen {
+				x.Freeze(k)
+			}
+			k.Go("submitter", func(k *kernel.Task) {
+				n := 1
+				if plugged {
+					defer StartPlug(k, 1).Finish(k)
+					n = 2
+				}
+				for range n {
+					if !early || x.tok.refs.TrygetLive(k) {
+						b := x.bio()
+						b.Flags |= flags
+						x.SubmitBio(k, b)
+					}
+				}
+			})
+			k.Go("exporter", func(k *kernel.Task) {
+				x.invalidate(k)
+				if frozen {
+					x.Unfreeze(k)
+				}
+			})
+			k.Explore()
+			x.close(k)
+		}
+	}
+	for _, right := range [][2]bool{{false, false}, {true, false}, {false, true}} {
+		on.Survives(t, explore.NewDPOR(), body(false, right[0], right[1], 0))
+	}
+	on.Survives(t, explore.NewDPOR(), body(true, false, false, REQ_NOWAIT)) // who does not wait is not blocked
+	for frozen, what := range map[bool]string{false: "one of disk tags", true: "an entry to disk, which was frozen"} {
+		r := explore.Run(context.Background(), on.Body(body(true, false, frozen, 0)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+		require.NotNil(t, r.Found)
+		defer r.Found.Machine.Close()
+		f := r.Found.Failure
+		require.Equal(t, dmabufsim.FenceRule, f.Kind, f.Message)
+		require.Regexp(t, `^R7: submitter \(task \d\) held a reference of map#1.refs and took `+what+
+			`, for which it may have to wait until other I/O ends; fence map:1:1 cannot signal without that$`, f.Message)
+	}
+}
+
+// Who waits for a tag runs the queue, and gives out what others left there: a fence that waits for
+// their requests does not depend on it, wherever it came from.
+func TestDispatchInPassing(t *testing.T) {
+	on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
+		x := newFenced(k, false)
+		var published kernel.Completion
+		published.Init(k, nil, "published")
+		k.Go("submitter", func(k *kernel.Task) {
+			p := StartPlug(k, 1)
+			x.SubmitBio(k, x.bio())
+			published.Wait(k) // flushes the plug, for a worker to dispatch
+			p.Finish(k)
+		})
+		k.Go("exporter", func(k *kernel.Task) {
+			x.invalidate(k)
+			published.CompleteAll(k)
+		})
+		k.Go("passer-by", func(k *kernel.Task) {
+			published.Wait(k)
+			k.FromUser("io_uring_enter")
+			x.SubmitBio(k, x.plain(0, 8))
+		})
+		k.Explore()
+		x.close(k)
+	})
+}
