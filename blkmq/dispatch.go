@@ -48,17 +48,18 @@ func (q *Queue) queueRq(t *kernel.Task, rq *Request, last bool) kernel.BlkStatus
 	return q.Ops.QueueRq(t, rq)
 }
 
-// queueAny is queueRq for what was on a list. Whoever runs the queue for its own sake, as one that
-// waits for a tag does, takes others' requests along, which somebody else would have given out
-// without it: a fence that waits for one of those does not depend on that task.
-func (q *Queue) queueAny(t *kernel.Task, rq *Request, last bool) (s kernel.BlkStatus) {
-	if rq.by == t || t.Context() != kernel.InTask {
-		return q.queueRq(t, rq, last)
+// handOver notes that t lets go of the request: it is in a plug, which is flushed before t sleeps, or
+// on a list, which somebody will come for. A fence that waits for the request depends on what was
+// done until then, and not on who happens to dispatch it.
+func (rq *Request) handOver(t *kernel.Task) {
+	if rq.handed == (kernel.Point{}) {
+		rq.handed = t.Point()
 	}
-	t.Asking(func() bool {
-		s = q.queueRq(t, rq, last)
-		return true
-	})
+}
+
+// queueHanded is queueRq for what was handed over.
+func (q *Queue) queueHanded(t *kernel.Task, rq *Request, last bool) (s kernel.BlkStatus) {
+	t.OnBehalf(rq.handed, func() { s = q.queueRq(t, rq, last) })
 	return s
 }
 
@@ -78,7 +79,12 @@ func (rq *Request) unstart(t *kernel.Task) {
 // dispatchRequests is blk_mq_sched_dispatch_requests: first what was refused before, and
 // only if all of that could be dispatched what is new. While something is on the dispatch
 // list the end of a request runs the queue again.
-func (h *Hctx) dispatchRequests(t *kernel.Task) {
+func (h *Hctx) dispatchRequests(t *kernel.Task) { h.dispatchFrom(t, false) }
+
+// runWork is blk_mq_run_work_fn: what it dispatches depends on it.
+func (h *Hctx) runWork(t *kernel.Task) { h.dispatchFrom(t, true) }
+
+func (h *Hctx) dispatchFrom(t *kernel.Task, work bool) {
 	t.RCUReadLockHere()
 	defer t.RCUReadUnlock()
 	if h.q.held(t, h) {
@@ -88,7 +94,7 @@ func (h *Hctx) dispatchRequests(t *kernel.Task) {
 	t.Locked(&h.tags.obj)
 	if list := h.dispatch; len(list) > 0 {
 		h.dispatch, h.restart = nil, true
-		if !h.dispatchList(t, list) || h.q.held(t, h) {
+		if !h.dispatchList(t, list, work) || h.q.held(t, h) {
 			return
 		}
 		t.Touch(&h.tags.obj, sim.Write)
@@ -96,24 +102,30 @@ func (h *Hctx) dispatchRequests(t *kernel.Task) {
 	}
 	list := h.soft
 	h.soft = nil
-	h.dispatchList(t, list)
+	h.dispatchList(t, list, work)
 }
 
 // dispatchList is blk_mq_dispatch_rq_list: what the driver refuses, and all that follows,
 // goes to the dispatch list. True if nothing did.
-func (h *Hctx) dispatchList(t *kernel.Task, list []*Request) bool {
-	q, queued := h.q, 0
+func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
+	queued := 0
 	s := kernel.BLK_STS_OK
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
 		rq := list[0]
 		list = list[1:]
-		s = q.queueAny(t, rq, len(list) == 0)
+		if work {
+			s = h.q.queueRq(t, rq, len(list) == 0)
+		} else {
+			s = h.q.queueHanded(t, rq, len(list) == 0)
+		}
 		switch s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
 			rq.unstart(t)
-			rq.bounded(t)
+			if work {
+				rq.bounded(t)
+			}
 			list = append([]*Request{rq}, list...)
 		default:
 			rq.End(t, s)

@@ -22,7 +22,7 @@ func (q *Queue) Open(flags uint32) *iter.File {
 // device.
 func (f Fops) DmaMap(t *kernel.Task, file *iter.File, p token.Params) (token.Token, kernel.Errno) {
 	t.Mark("BDEV-1")
-	if file.Flags&iter.O_DIRECT == 0 {
+	if file.Flags&iter.O_DIRECT == 0 || f.Queue.Stacked != nil {
 		t.Mark("BDEV-1 refused")
 		return nil, kernel.EINVAL
 	}

@@ -119,5 +119,8 @@ func TestFileDmaMap(t *testing.T) {
 		d.Design = fakeDesign{kernel.EFAULT}
 		_, err = Fops{d.Queue}.DmaMap(k, d.Open(iter.O_DIRECT), token.Params{})
 		require.Equal(t, kernel.EFAULT, err)
+		d.Stacked = &Multipath{} // a queue without mq_ops
+		_, err = Fops{d.Queue}.DmaMap(k, d.Open(iter.O_DIRECT), token.Params{})
+		require.Equal(t, kernel.EINVAL, err)
 	})
 }

@@ -33,7 +33,7 @@ const resourceDelay = 3 * kernel.HZ / 1000
 
 func newHctx(t *kernel.Task, q *Queue, n int, tags *Tags) *Hctx {
 	h := &Hctx{Num: n, q: q, tags: tags}
-	h.work.Init(t, nil, fmt.Sprintf("%s run_work", q.Name), h.dispatchRequests)
+	h.work.Init(t, nil, fmt.Sprintf("%s run_work", q.Name), h.runWork)
 	return h
 }
 
@@ -62,6 +62,9 @@ func (h *Hctx) insert(t *kernel.Task, atHead bool, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert request", Obj: &h.tags.obj})
 	t.Locked(&h.tags.obj)
 	h.inserted++
+	for _, rq := range rqs {
+		rq.handOver(t)
+	}
 	if atHead {
 		h.soft = append(append([]*Request(nil), rqs...), h.soft...)
 	} else {
@@ -74,6 +77,9 @@ func (h *Hctx) bypass(t *kernel.Task, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert into dispatch list", Obj: &h.tags.obj})
 	t.Locked(&h.tags.obj)
 	h.inserted++
+	for _, rq := range rqs {
+		rq.handOver(t)
+	}
 	h.dispatch = append(h.dispatch, rqs...)
 }
 
@@ -97,9 +103,14 @@ func (h *Hctx) Run(t *kernel.Task, async bool) {
 
 // delay is blk_mq_delay_run_hw_queue.
 func (h *Hctx) delay(t *kernel.Task, d kernel.Jiffies) {
-	if !h.stopped {
-		h.q.kblockd.ModDelayed(t, &h.work, d)
+	if h.stopped {
+		return
 	}
+	var first kernel.Point
+	if h.pending() {
+		first = append(h.dispatch[:len(h.dispatch):len(h.dispatch)], h.soft...)[0].handed
+	}
+	t.OnBehalf(first, func() { h.q.kblockd.ModDelayed(t, &h.work, d) })
 }
 
 // RunQueues is blk_mq_run_hw_queues.

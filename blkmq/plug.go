@@ -89,6 +89,7 @@ func (p *Plug) add(t *kernel.Task, rq *Request) {
 	if n := len(p.list); n > 0 && p.list[n-1].q != rq.q {
 		p.multiple = true
 	}
+	rq.handOver(t)
 	p.list = append(p.list, rq)
 	p.count++
 }
@@ -149,7 +150,10 @@ func (q *Queue) queueList(t *kernel.Task, d ListQueuer, list []*Request) []*Requ
 		}
 		ready = append(ready, rq)
 	}
-	return append(d.QueueRqs(t, ready), left...)
+	if len(ready) > 0 {
+		t.OnBehalf(ready[0].handed, func() { ready = d.QueueRqs(t, ready) })
+	}
+	return append(ready, left...)
 }
 
 // issuePlug is blk_mq_plug_issue_direct. What the driver has no room for goes to the dispatch
@@ -172,7 +176,7 @@ func (q *Queue) issuePlug(t *kernel.Task, p *Plug) {
 			queued++
 			continue
 		}
-		switch s = q.queueRq(t, rq, len(p.list) == 0); s {
+		switch s = q.queueHanded(t, rq, len(p.list) == 0); s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:

@@ -41,7 +41,7 @@ type Request struct {
 	q         *Queue
 	tail      *Bio
 	tag       int
-	by        *kernel.Task // who took the tag
+	handed    kernel.Point // see handOver
 	state     state
 	refs      int // besides the owner's, see timeouts
 	dead      bool

@@ -23,6 +23,7 @@ func (r *requeues) init(t *kernel.Task, q *Queue) {
 func (rq *Request) Requeue(t *kernel.Task, kick bool) {
 	q := rq.q
 	rq.unstart(t)
+	rq.handed = kernel.Point{} // who inserts it is needed
 	if kick {
 		q.requeue(t, rq)
 		return

@@ -133,7 +133,7 @@ func (s *Tags) take(t *kernel.Task, rq *Request) bool {
 		if u == nil {
 			s.used[i] = rq
 			s.free--
-			rq.tag, rq.by, rq.Pdu = i, t, s.pdus[i]
+			rq.tag, rq.Pdu = i, s.pdus[i]
 			t.Acquire(&s.obj)
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"dmasim/sim"
 	"dmasim/sim/explore"
@@ -92,7 +93,9 @@ func (c *StepCoverage) add(m *sim.Machine, scenario string) {
 	events := m.Events()
 	for i := range to {
 		for ; next < len(marks) && marks[next].Events <= i; next++ {
-			step[marks[next].Task] = marks[next].Label
+			if k := marks[next]; !strings.HasPrefix(k.Label, "IT-") { // which have nothing to do with others
+				step[k.Task] = k.Label
+			}
 		}
 		e := &events[i]
 		touch := func(o *sim.Object, class sim.Class) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/token"
 )
@@ -72,7 +73,12 @@ func (f *Fuzz) check(ctx context.Context, n int) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Check(ctx, s, promised, explore.Options{Executions: f.Schedules}), nil
+	v := c.Check(ctx, s, promised, explore.Options{Executions: f.Schedules})
+	if x := v.Report.Found; x != nil && x.Failure.Kind == sim.NoSchedulingPoints { // a task by itself
+		x.Machine.Close()
+		v.Report.Found = nil
+	}
+	return v, nil
 }
 
 // Run runs the workloads until one fails, ctx ends, or all are done. The error says what of the fuzz

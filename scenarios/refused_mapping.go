@@ -14,7 +14,7 @@ var refusedMapping = &Scenario{
 	Story: "The buffer is memory of a device that is taken away (vfio) while a task reads into it. Either the read comes first, or the " +
 		"exporter refuses to map the buffer, with -ENODEV, and the read must end with that. The posted design tells every error as " +
 		"-ENOMEM, for which a program tries again.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {

@@ -65,6 +65,8 @@ var all = []*Scenario{
 	fullPool,
 	coldReads,
 	unregisterInFlight,
+	releasedTogether,
+	readsAroundAMove,
 	lostTag,
 	batchedCompletion,
 	noFenceSlot,

@@ -13,7 +13,7 @@ var resetUnderPressure = &Scenario{
 	Story: "Somebody resets the drive, or it has stopped to answer, with a read in flight, while an exporter moves the buffer. The read is " +
 		"cancelled and issued again when the drive is back; the fence of the mapping waits for that. On the way there the driver " +
 		"allocates memory with GFP_KERNEL. Memory is short, the allocation enters reclaim, and reclaim may wait for the fence.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {

@@ -19,8 +19,4 @@
 //	uring_lock (registration)
 //	mapping_lock
 //	    dma_resv lock
-//
-// # Left out
-//
-// Interruption of the wait in CREATE-5 by a signal.
 package dmatoken

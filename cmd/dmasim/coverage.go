@@ -55,15 +55,16 @@ func (a *app) coverage(args []string) (int, error) {
 		fmt.Fprintf(a.stderr, "dmasim coverage: interrupted after %d runs\n", c.Runs)
 		return exitIncomplete, nil
 	}
+	whole := len(names) == 0 && design == ""
 	if *asJSON {
-		a.coverageJSON(c)
+		a.coverageJSON(c, whole)
 	} else {
-		a.coverageText(c)
+		a.coverageText(c, whole)
 	}
 	return exitOK, nil
 }
 
-func (a *app) coverageText(c *scenarios.StepCoverage) {
+func (a *app) coverageText(c *scenarios.StepCoverage, whole bool) {
 	w := a.stdout
 	rows := [][]string{{"step", "runs", "seen first in"}}
 	for _, s := range scenarios.Steps() {
@@ -73,11 +74,11 @@ func (a *app) coverageText(c *scenarios.StepCoverage) {
 	}
 	columns(w, "", rows)
 	fmt.Fprintln(w)
-	rows = [][]string{{"step of one task", "step of another", "at", "in this order", "in the other"}}
+	rows = [][]string{{"step of one task", "step of another", "at", "in this order", "in the other", "why not both"}}
 	both := 0
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x)})
+		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x), whyNot(p, x, whole)})
 		if x.Forth > 0 && x.Back > 0 {
 			both++
 		}
@@ -90,6 +91,24 @@ func (a *app) coverageText(c *scenarios.StepCoverage) {
 			fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", 2*min(i, 1)), l)
 		}
 	}
+}
+
+// whyNot says why two steps met in one order only. Where not all scenarios were explored others may
+// have the other order.
+func whyNot(p [2]string, x *scenarios.Pair, whole bool) string {
+	if p[0] == p[1] || x.Forth > 0 && x.Back > 0 {
+		return ""
+	}
+	if x.Forth == 0 {
+		p[0], p[1] = p[1], p[0]
+	}
+	if m, ok := scenarios.Meetings()[p]; ok {
+		return m.String()
+	}
+	if whole {
+		return "nobody has said why"
+	}
+	return "other scenarios have it"
 }
 
 func back(p [2]string, x *scenarios.Pair) string {
@@ -132,9 +151,10 @@ type pairJSON struct {
 	Object string    `json:"object"`
 	Forth  int       `json:"forth"`
 	Back   int       `json:"back"`
+	Why    string    `json:"why,omitempty"`
 }
 
-func (a *app) coverageJSON(c *scenarios.StepCoverage) {
+func (a *app) coverageJSON(c *scenarios.StepCoverage, whole bool) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	for _, s := range scenarios.Steps() {
@@ -142,6 +162,6 @@ func (a *app) coverageJSON(c *scenarios.StepCoverage) {
 	}
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back})
+		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back, whyNot(p, x, whole)})
 	}
 }

@@ -12,13 +12,12 @@ type Deps struct {
 	// Off turns the keeping off, and with it all that is found by it.
 	Off bool
 
-	notes []Note
-	// births has for each task, by its index, how many notes there were when it was created,
-	// and 1; or asked.
-	births []int32
+	notes  []Note
+	births []birth // of the tasks, by their index
 	cone   coneScratch
 	// explored is where the explored phase began, once that was asked for.
 	explored Point
+	begun    map[int32]*begun // of waits, by their events
 }
 
 // NoteKind is what a note says.
@@ -98,21 +97,37 @@ func (t *Task) creates(n *sim.Task, sort string) {
 		return
 	}
 	for len(d.births) <= n.Index() {
-		d.births = append(d.births, 0)
+		d.births = append(d.births, birth{})
 	}
-	if d.births[n.Index()] = int32(len(d.notes)) + 1; t.asking > 0 {
-		d.births[n.Index()] = asked
+	b := birth{notes: int32(len(d.notes)), asked: t.asking > 0}
+	if p := &t.behalf; p.Place.Task != nil {
+		b = birth{handed: p.Place.Task, at: p.op, notes: int32(p.notes)}
 	}
+	d.births[n.Index()] = b
 	t.K.isA(n, sort)
 }
 
-// asked stands in births for a task that was created because somebody asked for a signal, or did
-// in passing what others were about to do. Had that one not come, the next one who waits would
-// have asked, or they would have done it: what it had done before was not needed.
-const asked = -1
+// birth is what the creation of a task depended on: what its creator had done when there were so
+// many notes; or handed, if that is not nil, up to its operation at, see OnBehalf.
+type birth struct {
+	handed    *sim.Task
+	at, notes int32
+	// asked is set if it was because somebody asked for a signal. Had that one not come, the next
+	// one who waits would have asked: what it had done before was not needed.
+	asked bool
+}
 
-// Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for; or
-// does in passing what would be done without it.
+// OnBehalf runs fn, in which t does what was handed over at a point, by itself or by others. It would
+// have been done without t, or before what t has done since: what comes of it depends on the
+// handing over only. The zero point is none.
+func (t *Task) OnBehalf(p Point, fn func()) {
+	before := t.behalf
+	t.behalf = p
+	fn()
+	t.behalf = before
+}
+
+// Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.
 func (t *Task) Asking(fn func() bool) bool {
 	t.asking++
 	ok := fn()

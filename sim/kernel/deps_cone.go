@@ -19,13 +19,12 @@ import (
 type Cone struct {
 	Notes  []Dep
 	m      *sim.Machine
-	births []int32
+	births []birth
 	parts  []part
 	// careful leaves out what came before an earlier access to what was waited for: it may
 	// have been where that was taken.
 	careful bool
 	wait    int32 // the event of the wait that it is the cone of, -1 for none
-	waits   []*begun
 	low     int32 // the operation that it goes back to
 	begun   int32 // the last operation of the set-up: what that created was there before
 }
@@ -216,10 +215,13 @@ func (c *Cone) begin(s *coneScratch, e *sim.Event) {
 		for _, n := range s.active[m.child.Index()] { // that need it still
 			p := part{task: m.child.Parent(), at: m.part.at, how: created, by: n, ref: c.parts[n].ref}
 			if i := m.child.Index(); i < len(c.births) {
-				if c.births[i] == asked {
+				b := &c.births[i]
+				if b.asked {
 					continue
 				}
-				p.notes = c.births[i] - 1
+				if p.notes = b.notes; b.handed != nil {
+					p.task, p.at = b.handed, b.at
+				}
 			}
 			c.enter(s, p)
 		}

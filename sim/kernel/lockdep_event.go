@@ -254,13 +254,6 @@ func before(m *sim.Machine, wait int32) []int32 {
 	return last
 }
 
-// Ordered tells whether event a came before the present one of t by necessity, as far as the
-// accesses of objects tell.
-func (t *Task) Ordered(a int) bool {
-	m := t.Machine()
-	return m.Past(len(m.Events()) - 1)[a]
-}
-
 // explored is the beginning of the explored phase: what the set-up did was before all else.
 func (k *Kernel) explored(m *sim.Machine) Point {
 	if m.Phase() == sim.PhaseSetup {

@@ -35,7 +35,8 @@ type Task struct {
 	BioList any
 
 	alloc  allocState
-	asking int // depth of Asking
+	asking int   // depth of Asking
+	behalf Point // of OnBehalf
 
 	work *item // that t is the worker of: current_wq_worker()
 

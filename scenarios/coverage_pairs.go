@@ -1,0 +1,128 @@
+package scenarios
+
+// Meeting is why two steps of different tasks meet at an object in one order only: an entry for each
+// such pair, the step that comes first first. The label of a step stays until the task comes to the
+// next one, and what is used in set-up counts as used first.
+type Meeting struct {
+	// Why is empty if the other order is known to be possible: then Needs says what it takes, which
+	// no scenario has within its quick promise.
+	Why, Needs string
+}
+
+const (
+	takes     = "the reservation lock is taken at CREATE-4, and given back at CREATE-7"
+	mapping   = "mapping_lock is taken at CREATE-1, and given back at a later step"
+	lastPut   = "the last put of a token comes after all that hold a reference on it"
+	alloc     = "ALLOC makes what the work uses"
+	signalled = "a reference on a fence is taken before it signals, and WRK-3 drops the last one after that"
+	publish   = "REMOVE kills what is published, and so has its caller's reference"
+	underLock = "REM-2 to REM-6 are done under one reservation lock, and REM-2 comes first"
+	setUp     = "the first is in set-up, or a registration that the other needs"
+	cause     = "the second comes of the first"
+	noStep    = "before its first lock the other task has come to no step"
+	grace     = "the end of a grace period ends who was reading before, and frees what nobody can read"
+	moved     = "the exporter takes pages when the fence has signalled, and nobody reaches them after that"
+
+	twoTokens = "two registrations that go together, one of them without a mapping"
+	again     = "an exporter that moves again while a registration goes"
+	fullList  = "a list of fences that is full while one has not signalled"
+	inPlace   = "an exporter that notifies, and leaves a bounced buffer where it is"
+	atOnce    = "two requests of a task, one of which completes before the other is issued"
+	lateReg   = "a registration while the buffer moves"
+	newMap    = "a new mapping of the same pages, right after the first"
+)
+
+var meetings = func() map[[2]string]Meeting {
+	out := map[[2]string]Meeting{}
+	add := func(m Meeting, pairs ...[2]string) {
+		for _, p := range pairs {
+			if _, ok := out[p]; ok {
+				panic("two reasons for " + p[0] + " before " + p[1])
+			}
+			out[p] = m
+		}
+	}
+	to := func(second string, firsts ...string) (pairs [][2]string) {
+		for _, f := range firsts {
+			pairs = append(pairs, [2]string{f, second})
+		}
+		return pairs
+	}
+	from := func(first string, seconds ...string) (pairs [][2]string) {
+		for _, s := range seconds {
+			pairs = append(pairs, [2]string{first, s})
+		}
+		return pairs
+	}
+	why := func(s string, pairs ...[2]string) { add(Meeting{Why: s}, pairs...) }
+	needs := func(s string, pairs ...[2]string) { add(Meeting{Needs: s}, pairs...) }
+
+	why(takes, to("CREATE-4", "CREATE-7", "PRE-4", "REG-7", "RELEASE", "REM-2", "REM-3 NULL", "REM-6", "SUB-3", "TOK-6", "TOKEN-PUT last", "WRK-2")...)
+	why(takes, from("CREATE-7", "PRE-4", "RELEASE", "REM-3 NULL", "TOK-6", "WRK-2")...)
+	why(mapping, to("CREATE-1", "CREATE-10", "CREATE-2 made by another", "CREATE-7")...)
+	why(lastPut, to("TOKEN-PUT last", "CREATE-10", "CREATE-2 made by another", "CREATE-7", "REM-3", "REM-4", "WRK-1")...)
+	why(alloc, from("ALLOC", "WRK-1", "WRK-2")...)
+	why(signalled, to("WRK-2", "REM-3", "REM-5")...)
+	why(publish, [2]string{"CREATE-9", "REM-6"})
+	why(underLock, [2]string{"REM-4", "REM-3"}, [2]string{"REM-5", "REM-2"})
+	why(setUp, from("REG-7", "IMP-5 punt", "PRE-4", "REM-2", "TOKEN-PUT", "TOKEN-PUT last")...)
+	why(setUp, [2]string{"TOK-6", "RELEASE"})
+	why(setUp, from("IMP-5 punt", "BIO-4", "CMP-4", "IMP-1", "MAP-REL", "NV-1", "PRE-2", "RELEASE", "REM-2", "REM-6", "SUB-1 no entry",
+		"TOKEN-PUT", "TOKEN-PUT last", "WRK-1")...)
+	why(noStep, [2]string{"IMP-5", "IMP-1"})
+	why(cause, [2]string{"IMP-5", "SUB-3"}, [2]string{"SUB-3", "GET-1"}, [2]string{"CMP-3", "CMP-4"}, [2]string{"IMP-5", "CMP-1"}, [2]string{"PRE-4", "CMP-4"}, [2]string{"WRK-1", "WRK-2"}, [2]string{"WRK-1", "TOKEN-PUT"},
+		[2]string{"WRK-2", "TOKEN-PUT"})
+	why(grace, from("MAP-REL", "CREATE-8", "GET-1", "TOKEN-PUT", "TOKEN-PUT last", "WRK-2")...)
+	why(moved, [2]string{"CMP-1", "REM-6"})
+
+	needs(twoTokens, [2]string{"REM-3 NULL", "TOKEN-PUT last"})
+	needs(again, to("RELEASE", "REM-3 NULL", "REM-6")...)
+	needs(again, [2]string{"REM-6", "REM-2"}, [2]string{"REM-3 NULL", "REM-6"}, [2]string{"REM-3 NULL", "CREATE-10"})
+	needs(fullList, [2]string{"WRK-1", "REM-2"})
+	needs(inPlace, [2]string{"CREATE-5", "WRK-2"})
+	needs(lateReg, [2]string{"TOK-6", "REM-2"}, [2]string{"TOKEN-PUT last", "TOK-6"}, [2]string{"WRK-2", "TOK-6"}, [2]string{"TOKEN-PUT last", "IMP-5"})
+	needs(newMap, [2]string{"CREATE-5", "CMP-1"}, [2]string{"CREATE-5", "REM-3"}, [2]string{"WRK-2", "CREATE-10"})
+	needs(atOnce, to("CMP-2", "BIO-4", "SUB-1 no entry", "SUB-1 no tag")...)
+	return out
+}()
+
+// Meetings lists, for each pair of steps that meets in one order only, why. The step that comes
+// first is the first of the pair.
+func Meetings() map[[2]string]Meeting {
+	out := make(map[[2]string]Meeting, len(meetings))
+	for p, m := range meetings {
+		out[p] = m
+	}
+	return out
+}
+
+// Unexplained lists the pairs that met in one order only and have no entry.
+func (c *StepCoverage) Unexplained() (out [][2]string) {
+	for _, p := range c.OneWay() {
+		if _, ok := meetings[p]; !ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Stale lists the entries of pairs that met in the other order.
+func (c *StepCoverage) Stale() (out [][2]string) {
+	for _, p := range c.Sorted() {
+		x := c.Pairs[p]
+		if _, ok := meetings[p]; ok && x.Back > 0 {
+			out = append(out, p)
+		}
+		if _, ok := meetings[[2]string{p[1], p[0]}]; ok && p[0] != p[1] && x.Forth > 0 {
+			out = append(out, [2]string{p[1], p[0]})
+		}
+	}
+	return out
+}
+
+func (m Meeting) String() string {
+	if m.Why == "" {
+		return "possible: it takes " + m.Needs
+	}
+	return m.Why
+}
