@@ -29,6 +29,7 @@ const (
 	inPlace   = "an exporter that notifies, and leaves a bounced buffer where it is"
 	atOnce    = "two requests of a task, one of which completes before the other is issued"
 	lateReg   = "a registration while the buffer moves"
+	reclaim   = "a reclaim just before the fence is published, or just after it signals"
 	newMap    = "a new mapping of the same pages, right after the first"
 )
 
@@ -78,6 +79,7 @@ var meetings = func() map[[2]string]Meeting {
 	needs(twoTokens, [2]string{"REM-3 NULL", "TOKEN-PUT last"})
 	needs(again, to("RELEASE", "REM-3 NULL", "REM-6")...)
 	needs(again, [2]string{"REM-6", "REM-2"}, [2]string{"REM-3 NULL", "REM-6"}, [2]string{"REM-3 NULL", "CREATE-10"})
+	needs(reclaim, [2]string{"CMP-3", "WRK-1"}, [2]string{"REM-5", "CMP-3"}, [2]string{"REM-5", "CMP-4"})
 	needs(fullList, [2]string{"WRK-1", "REM-2"})
 	needs(inPlace, [2]string{"CREATE-5", "WRK-2"})
 	needs(lateReg, [2]string{"TOK-6", "REM-2"}, [2]string{"TOKEN-PUT last", "TOK-6"}, [2]string{"WRK-2", "TOK-6"}, [2]string{"TOKEN-PUT last", "IMP-5"})
