@@ -35,9 +35,11 @@ func (b *Bio) End(t *kernel.Task, s kernel.BlkStatus) {
 	for {
 		if b.remaining > 0 {
 			t.Touch(&b.chain, sim.Write)
+			t.Release(&b.chain) // atomic_dec_and_test orders, too
 			if b.remaining--; b.remaining > 0 {
 				return
 			}
+			t.Acquire(&b.chain)
 		}
 		b.over = true
 		if b.split { // it never had a request

@@ -242,14 +242,19 @@ type pins struct {
 // put is blkdev_bio_end_io: the last one brings the result to the completion, or to the task
 // that waits for it. A position is moved on success.
 func (p *dio) put(t *kernel.Task, s kernel.BlkStatus) {
-	if p.refs.Key() != 0 {
+	shared := p.refs.Key() != 0
+	if shared {
 		t.Touch(&p.refs, sim.Write)
+		t.Release(&p.refs) // atomic_dec_and_test orders, too
 	}
 	if p.status == kernel.BLK_STS_OK {
 		p.status = s
 	}
 	if p.left--; p.left > 0 {
 		return
+	}
+	if shared {
+		t.Acquire(&p.refs)
 	}
 	res := p.total()
 	if !p.k.Sync() {

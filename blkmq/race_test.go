@@ -178,3 +178,34 @@ func TestRemove(t *testing.T) {
 		require.Equal(t, []kernel.Errno{kernel.EIO}, d.ended)
 	})
 }
+
+// Whoever ends the last child of a bio comes after those who ended the others, as whoever ends the
+// bio of a direct transfer does: what they wrote before needs no lock.
+func TestLastEndComesAfterTheOthers(t *testing.T) {
+	on.Everywhere(t, func(k *kernel.Task) {
+		d := newDisk(k, 2)
+		var mem kernel.Mem
+		k.Alloc(kernel.GFP_KERNEL, &mem, "private")
+		fields := make([]kernel.Field[int], 3)
+		var parent Bio
+		parent.EndIO = func(k *kernel.Task, _ *Bio) {
+			for i := range fields {
+				require.Equal(t, 1, fields[i].Get(k))
+			}
+			k.Free(&mem)
+		}
+		children := []*Bio{{Queue: d.Queue}, {Queue: d.Queue}}
+		for _, b := range children {
+			b.Chain(k, &parent)
+		}
+		for i, b := range append(children, &parent) {
+			fields[i].Init(k, &mem, "done", 0)
+			k.Go("end", func(k *kernel.Task) {
+				fields[i].Set(k, 1)
+				b.End(k, kernel.BLK_STS_OK)
+			})
+		}
+		k.Explore()
+		require.False(t, mem.Alive())
+	})
+}

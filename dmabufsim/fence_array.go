@@ -102,8 +102,12 @@ func (a *FenceArray) takeError(t *kernel.Task, f *Fence) {
 // done counts one fence off, and tells whether it was the last one that mattered.
 func (a *FenceArray) done(t *kernel.Task) bool {
 	t.Step(sim.Op{Verb: "atomic_dec_and_test", Obj: &a.pending})
-	a.count--
-	return a.count == 0
+	t.Release(&a.pending)
+	if a.count--; a.count != 0 {
+		return false
+	}
+	t.Acquire(&a.pending)
+	return true
 }
 
 // signaled asks the fences, unless their callbacks do the counting.

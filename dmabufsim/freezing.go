@@ -1,23 +1,34 @@
 package dmabufsim
 
 import (
+	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 )
 
-// Gate is something that a test opens. Gates are open from the start.
-type Gate struct{ shut kernel.Shared[bool] }
+// Gate is something that a test opens. Gates are open from the start. What a task did before it
+// opened one is nothing that those who wait at it depend on: a test is no part of a protocol.
+type Gate struct {
+	obj  sim.Object
+	shut bool //dmasim:private part of obj
+}
 
-func (g *Gate) init(t *kernel.Task, name string) { g.shut.Init(t, nil, name, false) }
+func (g *Gate) init(t *kernel.Task, name string) { t.Own(&g.obj, "gate", name) }
 
 // Shut closes the gate.
-func (g *Gate) Shut(t *kernel.Task) { g.shut.Store(t, true) }
+func (g *Gate) Shut(t *kernel.Task) { g.set(t, "shut", true) }
 
 // Open opens it.
-func (g *Gate) Open(t *kernel.Task) { g.shut.Store(t, false) }
+func (g *Gate) Open(t *kernel.Task) { g.set(t, "open", false) }
+
+func (g *Gate) set(t *kernel.Task, verb string, shut bool) {
+	t.Step(sim.Op{Verb: verb, Obj: &g.obj})
+	g.shut = shut
+}
 
 func (g *Gate) pass(t *kernel.Task, verb string) {
-	g.shut.Await(t, verb, func(shut bool) bool { return !shut })
+	t.MightSleep(verb, g.obj.Name)
+	t.Await(verb, &g.obj, sim.Read, func() bool { return !g.shut })
 }
 
 // Freezing is an exporter under a test's control: it can stop at every point where an importer

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"dmasim/dmabufsim"
 	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/explore"
@@ -21,6 +22,7 @@ var swapToTheDrive = &Scenario{
 		"rfc-v2": {
 			{Kind: sim.Deadlock, Fix: token.FixMapBeforeTag},
 			{Kind: sim.Deadlock, Fix: token.FixFreeRequest}, // the tag is lost before anybody waits for it
+			{Kind: dmabufsim.FenceRule, Fix: token.FixPublishUnderResv},
 		},
 	},
 	body: func(c Case) func(*sim.Task) {

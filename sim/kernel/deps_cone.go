@@ -88,10 +88,11 @@ type refWait struct {
 	from int32
 }
 
-// noWait are the types of objects that are waited for and that no cone follows.
+// noWait are the types of objects that are waited for and that no cone follows: gates are opened by
+// a test.
 func noWait(o *sim.Object, verb string) bool {
 	switch o.Type {
-	case "mutex", "spinlock", "ww_mutex", "rcu":
+	case "mutex", "spinlock", "ww_mutex", "rcu", "gate":
 		return true
 	case "fence":
 		return !strings.HasPrefix(verb, "dma_fence_wait") && !strings.HasPrefix(verb, "dma_fence_default_wait")
