@@ -57,6 +57,11 @@ func (rq *Request) handOver(t *kernel.Task) {
 	}
 }
 
+// Handed is where the request was handed over for somebody to dispatch it; the zero point if who does
+// that is needed for it. A driver that makes several requests known to the device at once does it on
+// behalf of each.
+func (rq *Request) Handed() kernel.Point { return rq.handed }
+
 // queueHanded is queueRq for what was handed over.
 func (q *Queue) queueHanded(t *kernel.Task, rq *Request, last bool) (s kernel.BlkStatus) {
 	t.OnBehalf(rq.handed, func() { s = q.queueRq(t, rq, last) })
@@ -114,11 +119,9 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
 		rq := list[0]
 		list = list[1:]
 		if work {
-			s = h.q.queueRq(t, rq, len(list) == 0)
-		} else {
-			s = h.q.queueHanded(t, rq, len(list) == 0)
+			rq.handed = kernel.Point{}
 		}
-		switch s {
+		switch s = h.q.queueHanded(t, rq, len(list) == 0); s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:

@@ -124,6 +124,129 @@ func TestTagWithTheMap(t *testing.T) {
 	}
 }
 
+// A request that came while the queue was quiesced, or its hardware queue stopped, is not dispatched
+// by whoever comes along, but when that ends: a fence that waits for the request depends on what is
+// done before (R3).
+func TestDispatchAfterQuiesce(t *testing.T) {
+	body := func(stopped bool, gfp kernel.GFP) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, false)
+			if h := x.hctxs[0]; stopped {
+				h.Stop(k)
+			} else {
+				x.QuiesceNowait(k)
+			}
+			k.Go("submitter", func(k *kernel.Task) { x.SubmitBio(k, x.bio()) })
+			k.Go("exporter", x.invalidate)
+			k.Go("driver", func(k *kernel.Task) {
+				var m kernel.Mem
+				k.Alloc(gfp, &m, "queues")
+				k.Free(&m)
+				if h := x.hctxs[0]; stopped {
+					h.StartStopped(k, true)
+				} else {
+					x.Unquiesce(k)
+				}
+			})
+			k.Explore()
+			x.close(k)
+		}
+	}
+	for _, stopped := range []bool{false, true} {
+		on.Survives(t, explore.NewDPOR(), body(stopped, kernel.GFP_NOWAIT))
+		r := explore.Run(context.Background(), on.Body(body(stopped, kernel.GFP_KERNEL)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+		require.NotNil(t, r.Found)
+		defer r.Found.Machine.Close()
+		f := r.Found.Failure
+		require.Equal(t, dmabufsim.FenceRule, f.Kind, f.Message)
+		require.Contains(t, f.Message, "R3: an allocation of queues with GFP_KERNEL")
+	}
+}
+
+// A request that the driver gives back is inserted again when somebody kicks the list: what that one
+// does before, a fence depends on, wherever the request was handed over first.
+func TestDispatchAfterRequeue(t *testing.T) {
+	body := func(gfp kernel.GFP) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, false)
+			x.driver.complete = false
+			var queued kernel.Completion
+			queued.Init(k, nil, "queued")
+			k.Go("submitter", func(k *kernel.Task) {
+				p := StartPlug(k, 1)
+				x.SubmitBio(k, x.bio())
+				p.Finish(k)
+				queued.CompleteAll(k)
+			})
+			k.Go("driver", func(k *kernel.Task) {
+				queued.Wait(k)
+				if len(x.driver.queued) == 0 { // it came after the invalidation, and has failed
+					return
+				}
+				x.driver.complete = true
+				x.driver.queued[0].Requeue(k, false)
+				var m kernel.Mem
+				k.Alloc(gfp, &m, "reset")
+				k.Free(&m)
+				x.KickRequeueList(k)
+			})
+			k.Go("exporter", x.invalidate)
+			k.Explore()
+			x.close(k)
+		}
+	}
+	on.Survives(t, explore.NewDPOR(), body(kernel.GFP_NOWAIT))
+	r := explore.Run(context.Background(), on.Body(body(kernel.GFP_KERNEL)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+	require.NotNil(t, r.Found)
+	defer r.Found.Machine.Close()
+	require.Contains(t, r.Found.Failure.Message, "R3: an allocation of reset with GFP_KERNEL")
+}
+
+// A request in a plug does not depend on an allocation that comes after it: were that to wait, the
+// plug would be flushed. One that has the map before and is not in the plug yet does. That
+// the worker which dispatches it can be had is needed in any case.
+func TestAllocationUnderThePlug(t *testing.T) {
+	body := func(before, rescued bool) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, before)
+			if !rescued {
+				x.kblockd = kernel.AllocWorkqueue(k, "no_rescuer", kernel.WQ_PERCPU, 0)
+			}
+			var published kernel.Completion
+			published.Init(k, nil, "published")
+			k.Go("submitter", func(k *kernel.Task) {
+				p := StartPlug(k, 1)
+				has := before && x.tok.refs.TrygetLive(k)
+				if !before {
+					x.SubmitBio(k, x.bio())
+				}
+				var m kernel.Mem
+				k.Alloc(kernel.GFP_KERNEL, &m, "bio")
+				k.Free(&m)
+				if has {
+					x.SubmitBio(k, x.bio())
+				}
+				published.Wait(k) // kblockd dispatches what is in the plug
+				p.Finish(k)
+			})
+			k.Go("exporter", func(k *kernel.Task) {
+				x.invalidate(k)
+				published.CompleteAll(k)
+			})
+			k.Explore()
+			x.close(k)
+		}
+	}
+	on.Survives(t, explore.NewDPOR(), body(false, true))
+	for rescued, what := range map[bool]string{true: "R3: an allocation of bio with GFP_KERNEL", false: "no_rescuer"} {
+		r := explore.Run(context.Background(), on.Body(body(rescued, rescued)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+		require.NotNil(t, r.Found)
+		defer r.Found.Machine.Close()
+		require.Equal(t, dmabufsim.FenceRule, r.Found.Failure.Kind)
+		require.Contains(t, r.Found.Failure.Message, what)
+	}
+}
+
 // Who waits for a tag runs the queue, and gives out what others left there: a fence that waits for
 // their requests does not depend on it, wherever it came from.
 func TestDispatchInPassing(t *testing.T) {

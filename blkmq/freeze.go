@@ -119,6 +119,9 @@ func (q *Queue) Unquiesce(t *kernel.Task) {
 		return
 	}
 	if q.quiesced--; q.quiesced == 0 {
+		for _, h := range q.hctxs {
+			h.release(t)
+		}
 		q.RunQueues(t, true)
 	}
 }

@@ -123,15 +123,28 @@ func (q *Queue) RunQueues(t *kernel.Task, async bool) {
 // Stop is blk_mq_stop_hw_queue: nothing is dispatched until StartStopped.
 func (h *Hctx) Stop(t *kernel.Task) {
 	t.Touch(&h.tags.obj, sim.Write)
+	t.Touch(&h.q.refs, sim.Write) // see held
 	h.stopped = true
 }
 
 // StartStopped is blk_mq_start_stopped_hw_queue.
 func (h *Hctx) StartStopped(t *kernel.Task, async bool) {
 	t.Touch(&h.tags.obj, sim.Write)
+	t.Touch(&h.q.refs, sim.Write)
 	if h.stopped {
 		h.stopped = false
+		h.release(t)
 		h.Run(t, async)
+	}
+}
+
+// release notes that what waits could not be dispatched before: t is needed for it.
+func (h *Hctx) release(t *kernel.Task) {
+	t.Touch(&h.tags.obj, sim.Read)
+	for _, list := range [][]*Request{h.dispatch, h.soft} {
+		for _, rq := range list {
+			rq.handed = t.Point()
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func (q *Queue) queueList(t *kernel.Task, d ListQueuer, list []*Request) []*Requ
 		ready = append(ready, rq)
 	}
 	if len(ready) > 0 {
-		t.OnBehalf(ready[0].handed, func() { ready = d.QueueRqs(t, ready) })
+		ready = d.QueueRqs(t, ready)
 	}
 	return append(ready, left...)
 }

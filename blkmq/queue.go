@@ -22,7 +22,7 @@ type Committer interface {
 }
 
 // ListQueuer is an Ops with queue_rqs: it takes what it can of a plug's requests and returns
-// the others.
+// the others. What it makes known to the device is on behalf of each, see [Request.Handed].
 type ListQueuer interface {
 	QueueRqs(t *kernel.Task, rqs []*Request) []*Request
 }

@@ -107,7 +107,7 @@ func (w *timeouts) run(t *kernel.Task) {
 	w.each(func(rq *Request) { found = found || rq.expired(now) })
 	if found {
 		q.WaitQuiesceDone(t) // submissions that were running have started their requests
-		for _, rq := range w.requests() {
+		for _, rq := range w.requests(t) {
 			w.handle(t, rq, now)
 		}
 	}
@@ -152,7 +152,10 @@ func (w *timeouts) each(fn func(*Request)) {
 	}
 }
 
-func (w *timeouts) requests() (out []*Request) {
+func (w *timeouts) requests(t *kernel.Task) (out []*Request) {
+	for _, h := range w.q.hctxs {
+		t.Touch(&h.tags.obj, sim.Read)
+	}
 	w.each(func(rq *Request) { out = append(out, rq) })
 	return out
 }
@@ -161,7 +164,7 @@ func (w *timeouts) requests() (out []*Request) {
 // started and not freed, with a reference.
 func (q *Queue) BusyIter(t *kernel.Task, fn func(t *kernel.Task, rq *Request)) {
 	w := &q.timer
-	for _, rq := range w.requests() {
+	for _, rq := range w.requests(t) {
 		if w.on {
 			t.Step(sim.Op{Verb: "look at request", Obj: &w.obj})
 		}

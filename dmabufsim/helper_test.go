@@ -27,7 +27,7 @@ var (
 // publishes a fence may be the one that signals it, whatever it did meanwhile.
 var unruled = simtest.On[*kernel.Task](func(t *sim.Task) *kernel.Task {
 	k := kernel.Boot(t)
-	if err := k.K.Without("fence-rules"); err != nil {
+	if err := k.Without("fence-rules"); err != nil {
 		k.BUG("%v", err)
 	}
 	return k

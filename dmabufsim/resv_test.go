@@ -290,6 +290,7 @@ func TestReserveMore(t *testing.T) {
 			}
 			add(k, r, newFence(k, 1, 1), UsageRead)
 			add(k, r, newFence(k, 2, 1), UsageRead)
+			require.Zero(t, r.reserved, "all of it was used")
 		})
 	}
 	for others := range 12 {

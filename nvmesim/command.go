@@ -1,6 +1,10 @@
 package nvmesim
 
-import "fmt"
+import (
+	"fmt"
+
+	"dmasim/sim/kernel"
+)
 
 // Opcode is what a command asks for.
 type Opcode uint8
@@ -49,6 +53,8 @@ type Command struct {
 	SLBA         uint64
 	// NLB is the number of blocks less one.
 	NLB uint16
+
+	handed kernel.Point // see blkmq.Request.Handed; no part of the entry
 }
 
 // Blocks is the number of blocks.

@@ -52,6 +52,7 @@ func (io *iod) begin(rq *blkmq.Request) {
 	}
 	c := &io.cmd
 	c.Opcode, c.Flags, c.NSID, c.CID = opcodes[rq.Op], psdtPRP, 1, io.cid(rq.Tag())
+	c.handed = rq.Handed()
 	if rq.Op == blkmq.REQ_OP_FLUSH {
 		c.SLBA, c.NLB = 0, 0
 		return

@@ -31,8 +31,9 @@ type queuePair struct {
 	obj sim.Object
 
 	sq       []entry
-	tail     int // of the submission queue: where the driver puts the next entry
-	doorbell int // the last tail that the controller was told; it has read up to there
+	handed   []kernel.Point // of each entry, where its request was handed over
+	tail     int            // of the submission queue: where the driver puts the next entry
+	doorbell int            // the last tail that the controller was told; it has read up to there
 	cq       []cqe
 	posted   int // of the completion queue: where the controller puts the next entry
 	phase    uint16
@@ -65,7 +66,7 @@ type cqe struct {
 }
 
 func newQueuePair(t *kernel.Task, c *Controller, id, size int, mode Completion) *queuePair {
-	q := &queuePair{ctrl: c, id: id, mode: mode, sq: make([]entry, size), cq: make([]cqe, size)}
+	q := &queuePair{ctrl: c, id: id, mode: mode, sq: make([]entry, size), handed: make([]kernel.Point, size), cq: make([]cqe, size)}
 	q.reset()
 	name := c.Name + " doorbell"
 	if id > 1 {
@@ -108,18 +109,18 @@ func (q *queuePair) submit(t *kernel.Task, last bool, cmds ...*Command) {
 	}
 	q.copy(cmds)
 	for q.doorbell != q.tail {
-		e := &q.sq[q.doorbell]
+		cmd, handed := decode(&q.sq[q.doorbell]), q.handed[q.doorbell]
 		if q.doorbell++; q.doorbell == len(q.sq) {
 			q.doorbell = 0
 		}
-		q.ctrl.accept(t, q, decode(e))
+		t.OnBehalf(handed, func() { q.ctrl.accept(t, q, cmd) })
 	}
 }
 
 // copy is nvme_sq_copy_cmd.
 func (q *queuePair) copy(cmds []*Command) {
 	for _, c := range cmds {
-		q.sq[q.tail] = c.encode()
+		q.sq[q.tail], q.handed[q.tail] = c.encode(), c.handed
 		if q.tail++; q.tail == len(q.sq) {
 			q.tail = 0
 		}

@@ -48,7 +48,7 @@ type Verdict struct {
 func (c Case) Check(ctx context.Context, s explore.Strategy, promised explore.Coverage, opt explore.Options) *Verdict {
 	v := &Verdict{Case: c, Shown: c, Strategy: s.Name(), Promised: promised}
 	v.Report = explore.Run(ctx, c.Program(), s, opt)
-	if v.Report.Found != nil && len(v.Report.Found.Others) == 0 && opt.MinimizeRuns >= 0 {
+	if f := v.Report.Found; f != nil && f.Failure.Kind != sim.NoSchedulingPoints && len(f.Others) == 0 && opt.MinimizeRuns >= 0 {
 		v.shrink(ctx)
 	}
 	want := c.Expected()
@@ -82,7 +82,7 @@ func (v *Verdict) shrink(ctx context.Context) {
 		list := v.Shown.smaller()
 		for i := 0; i < len(list); i++ {
 			c := list[i]
-			if f := c.showsToo(ctx, v.Report.Found.Failure.Kind); f != nil {
+			if f := c.showsToo(ctx, v.Report.Found); f != nil {
 				f.Execution = v.Report.Found.Execution
 				v.Report.Found.Machine.Close()
 				v.Report.Found, v.Shown, again = f, c, true
@@ -100,16 +100,21 @@ func (v *Verdict) shrink(ctx context.Context) {
 	}
 }
 
-// showsToo looks for a failure of the kind, for a while: in schedules with few preemptions, and of
-// workloads in random ones before.
-func (c Case) showsToo(ctx context.Context, kind sim.Kind) *explore.Found {
+// showsToo looks for a failure of the kind of one that was found, for a while: in schedules with few
+// preemptions, and of workloads in that one's and in random ones before.
+func (c Case) showsToo(ctx context.Context, found *explore.Found) *explore.Found {
+	kind := found.Failure.Kind
 	strategies := []explore.Strategy{explore.NewDeepen(explore.Coverage{Bound: explore.Preemptions, N: 3})}
-	opt := explore.Options{Executions: shrinkBudget, First: true, NoObserver: true}
+	opt := explore.Options{Executions: shrinkBudget, First: found.Failure.Minor, NoObserver: true}
 	if c.Scenario.workload != nil {
-		strategies = append([]explore.Strategy{explore.NewRandom(1)}, strategies...)
+		strategies = append([]explore.Strategy{explore.NewReplay(found.Schedule), explore.NewRandom(1), explore.NewPCT(1, pctDepth)}, strategies...)
 		opt.Executions, opt.MinimizeRuns = shrinkWorkload, -1 // what is left is minimised
 	}
 	for _, s := range strategies {
+		opt := opt
+		if _, once := s.(*explore.Replay); once {
+			opt.Executions = 1
+		}
 		f := explore.Run(ctx, c.Program(), s, opt).Found
 		if f == nil {
 			continue

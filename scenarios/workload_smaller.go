@@ -13,11 +13,18 @@ func (wl Workload) smaller() []Workload {
 			out = append(out, w)
 		}
 	}
-	for i := range wl.Submitters {
+	left := func(tasks []Submitter) {
 		try(func(w *Workload) {
-			w.Submitters = slices.Delete(w.Submitters, i, i+1)
-			w.Clones = max(min(w.Clones, len(w.Submitters)-1), 0)
+			w.Submitters, w.Clones = tasks, max(min(w.Clones, len(tasks)-1), 0)
 		})
+	}
+	if len(wl.Submitters) > 2 {
+		for i := range wl.Submitters {
+			left(wl.clone().Submitters[i : i+1])
+		}
+	}
+	for i := range wl.Submitters {
+		left(slices.Delete(wl.clone().Submitters, i, i+1))
 	}
 	for i, s := range wl.Submitters {
 		for k := range s.Transfers {

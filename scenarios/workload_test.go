@@ -194,6 +194,9 @@ func TestWorkloadErrors(t *testing.T) {
 		"mode=poll,io=r0+8":            "there is no ring mode",
 		"sectors=4,io=r0+8":            "a page",
 		"align=3,io=r0+8":              "power of two",
+		"tags=1,io=r0+8,tags=2":        "twice",
+		"exporter=,io=r0+8":            "has no value",
+		"mode,io=r0+8":                 "has no value",
 		"align=512,chunk=8,io=r0+8":    "leave one out",
 		"exporter=odd,cuts=0,io=r0+8":  "must be a number",
 		"exporter=odd,distant,io=r0+8": "leave distant out",
@@ -220,6 +223,11 @@ func TestFuzz(t *testing.T) {
 	even, odd := count(0, 2, 12, 2), count(1, 2, 12, 1)
 	require.Equal(t, all.Steps, even.Steps+odd.Steps)
 	require.Equal(t, 24*3, all.Executions)
+	alone := scenarios.Fuzz{Design: d, Seed: 1, First: 13, Workloads: 1, Schedules: 3}
+	r, err := alone.Run(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, r.Failed)
+	require.Equal(t, 1, r.Workloads, "one without a scheduling point is done, too: %v", alone.Workload(13))
 	_, err = (&scenarios.Fuzz{Design: d}).Run(t.Context())
 	require.ErrorContains(t, err, "runs nothing")
 }

@@ -39,7 +39,6 @@ var workloadFields = []struct {
 	{name: "segments", at: func(w *Workload) any { return &w.Drive.Segments }, max: 1 << 16},
 	{name: "chunk", at: func(w *Workload) any { return &w.Drive.Chunk }, max: 1 << 16},
 	{name: "align", at: func(w *Workload) any { return &w.Drive.Align }, max: 4096},
-	{name: "sgl", at: func(w *Workload) any { return &w.Drive.SGL }},
 	{name: "bounce", at: func(w *Workload) any { return &w.Drive.Bounce }},
 	{name: "lazy", at: func(w *Workload) any { return &w.Drive.Lazy }},
 	{name: "interrupted", at: func(w *Workload) any { return &w.Drive.Interrupted }, max: 1 << 16},
@@ -115,6 +114,7 @@ func (x Transfer) String() string {
 // ParseWorkload reads what String returned. Its errors say what is wrong and what would be right.
 func ParseWorkload(text string) (Workload, error) {
 	var wl Workload
+	given := map[string]bool{}
 	for _, kv := range strings.Split(text, ",") {
 		name, val, some := strings.Cut(kv, "=")
 		if name == "io" || name == "burst" {
@@ -132,6 +132,10 @@ func ParseWorkload(text string) (Workload, error) {
 		if err := wl.set(name, val, some); err != nil {
 			return wl, err
 		}
+		if given[name] {
+			return wl, fmt.Errorf("workload: %s is there twice", name)
+		}
+		given[name] = true
 	}
 	return wl, wl.Validate()
 }
@@ -159,6 +163,9 @@ func (wl *Workload) set(name, val string, some bool) error {
 			}
 			*at = true
 		case *string:
+			if val == "" {
+				return fmt.Errorf("workload: %s has no value; leave it out for the usual", name)
+			}
 			*at = val
 		case *int:
 			*at, err = number(val)

@@ -75,6 +75,8 @@ type config struct {
 
 	// auditTags and auditQueue ask for nothing to be left of these at the end.
 	auditTags, auditQueue bool
+	// disk is 1 if the disk is there at the end, with its reference of the queue.
+	disk int
 }
 
 const driveSize = 1 << 30
@@ -85,7 +87,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	t := kernel.Boot(st)
 	t.K.DflActive = cfg.active
 	for _, d := range c.Without {
-		if err := t.K.Without(d); err != nil {
+		if err := t.Without(d); err != nil {
 			t.Fail(sim.Misuse, "%v", err)
 		}
 	}

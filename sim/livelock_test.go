@@ -231,3 +231,32 @@ func TestLivelockOnHiddenObjects(t *testing.T) {
 	require.Equal(t, first.Message, second.Message)
 	require.Equal(t, first.Detail[0], second.Detail[0])
 }
+
+// Who does not want to know what repeats is told that the run is too long, and a loop with a limit of
+// its own goes on. The next run of the machine has the look again.
+func TestNoLivelock(t *testing.T) {
+	m := sim.NewMachine()
+	defer m.Close()
+	m.StepLimit = 300
+	for i, look := range []bool{true, false, true, false} {
+		r := m.Run(sim.Default{}, func(t *sim.Task) {
+			if !look {
+				m.NoLivelock()
+			}
+			t.Go("spinner", func(t *sim.Task) {
+				for n := 0; ; n++ {
+					t.Step(sim.Op{Verb: "try"})
+					if n > 100 && i > 1 {
+						t.Livelock("tried %d times", n)
+					}
+				}
+			})
+			t.Explore()
+		})
+		want := sim.StepBound
+		if look {
+			want = sim.Livelock
+		}
+		require.Equal(t, want, r.Failure.Kind, r.Failure.Message)
+	}
+}

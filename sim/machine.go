@@ -51,6 +51,7 @@ type Machine struct {
 	from, to int // the events of the explored phase
 
 	steps, quiet, choices, branching int
+	plainBound                       bool // see NoLivelock
 
 	ops  int // that were granted
 	past past
@@ -241,6 +242,7 @@ func (m *Machine) reset(s Strategy) {
 	m.switched, m.chosen = m.switched[:0], m.chosen[:0]
 	m.failure, m.warning, m.minor, m.minors, m.abandoned = nil, nil, nil, 0, false
 	m.point = Point{m: m}
+	m.plainBound = false
 	m.order.reset()
 	clear(m.tail)
 	clear(m.progress)

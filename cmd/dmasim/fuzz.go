@@ -139,7 +139,7 @@ func (a *app) fuzzText(z scenarios.Fuzz, r scenarios.FuzzReport, spent time.Dura
 	case r.Workloads < z.Workloads:
 		outcome = "interrupted, no failure"
 	}
-	fmt.Fprintf(a.stdout, "%s of %s  %s: %s of %s, %s, %s (%.0f/s)\n", outcome, variantOf(z), fuzzOf(z),
+	fmt.Fprintf(a.stdout, "%s of %s  %s: %s of %s, %s, %s (%.0f/s)\n", outcome, readable(z.Design, z.Fixes), fuzzOf(z),
 		plural(r.Executions, "execution"), plural(r.Workloads, "workload"), plural(r.Steps, "operation"), seconds(spent),
 		float64(r.Executions)/max(spent.Seconds(), 1e-3))
 }

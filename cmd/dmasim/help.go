@@ -19,8 +19,10 @@ usage:
                [--backend model|real|real-overlapped] [--drive DEVICE] [--json]
       explore scenarios, all of them by default, for a design, by default each
       --design    one design instead of all
-      --fix       turn repairs of a design on; the design is rfc-v2 by default
-      --without   switch detectors off: lockdep, fence-rules, data-race
+      --fix       turn repairs of a design on; the design is rfc-v2 by default;
+                  all,-NAME is all repairs but that
+      --without   switch detectors off: lockdep, fence-rules, data-race,
+                  livelock
       --strategy  random, pct, pos, surw, dfs or dpor; by default dfs,
                   and dpor with --full
       --budget    a time or a number of executions, for each case; by default

@@ -8,6 +8,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/report"
+	"dmasim/token"
 )
 
 // replayCommand is what a report tells people to run.
@@ -15,8 +16,8 @@ const replayCommand = "go run ./cmd/dmasim replay"
 
 // input is the report of a run of a case, from check and from replay alike.
 func input(c scenarios.Case, f *explore.Found, origin string) report.Input {
-	program, variant := c.Names()
-	in := report.Input{Scenario: program, Design: variant, Origin: origin, Found: f}
+	program, _ := c.Names()
+	in := report.Input{Scenario: program, Design: readable(c.Design, c.Fixes), Origin: origin, Found: f}
 	if f.Failure != nil {
 		in.Notes = []string{note(c, f.Failure.Kind)}
 	}
@@ -32,6 +33,18 @@ func input(c scenarios.Case, f *explore.Found, origin string) report.Input {
 	return in
 }
 
+// readable is a variant for people: where most repairs are on, it tells which are not.
+func readable(d *scenarios.Design, on token.Fix) string {
+	off := (token.AllFixes() &^ (on | d.Fixes)).Names()
+	switch {
+	case len(on.Names()) <= len(off):
+		return strings.Join(append([]string{d.Name}, on.Names()...), "+")
+	case len(off) == 0:
+		return d.Name + " with all repairs"
+	}
+	return d.Name + " with all repairs but " + strings.Join(off, ", ")
+}
+
 func replayString(c scenarios.Case, f *explore.Found) string {
 	program, variant := c.Names()
 	return sim.Replay{Fingerprint: f.Fingerprint, Program: program, Variant: variant,
@@ -45,7 +58,7 @@ func note(c scenarios.Case, kind sim.Kind) string {
 		known = true
 		repaired = append(repaired, f.Names()...)
 	}
-	_, variant := c.Names()
+	variant := readable(c.Design, c.Fixes)
 	switch {
 	case known && len(repaired) > 0:
 		return fmt.Sprintf("expected of %s in this scenario; repaired by --fix %s", variant, strings.Join(repaired, ","))

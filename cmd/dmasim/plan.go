@@ -148,12 +148,21 @@ func parseFixes(f checkFlags) (token.Fix, error) {
 	for _, i := range token.Fixes() {
 		known = append(known, i.Name)
 	}
-	for _, name := range strings.Split(f.fix, ",") {
+	for _, text := range strings.Split(f.fix, ",") {
+		name, less := strings.CutPrefix(text, "-")
 		x, err := token.ParseFix(name)
-		if err != nil {
+		switch {
+		case text == "all":
+			x = token.AllFixes()
+		case err != nil:
 			return 0, fmt.Errorf("there is no fix %q; %s", name, scenarios.Nearest(name, known))
 		}
-		on |= x
+		if less && !on.Has(x) {
+			return 0, fmt.Errorf("--fix %s takes a fix away that is not on; all,%s is all of them but that", f.fix, text)
+		}
+		if on |= x; less {
+			on &^= x
+		}
 	}
 	return on, nil
 }

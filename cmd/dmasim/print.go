@@ -58,7 +58,8 @@ func (p *plan) printExpected(w io.Writer, verdicts []*scenarios.Verdict) {
 
 func (p *plan) printVerdict(w io.Writer, v *scenarios.Verdict) {
 	r := v.Report
-	program, variant := v.Case.Names()
+	program, _ := v.Case.Names()
+	variant := readable(v.Case.Design, v.Case.Fixes)
 	if r.Found != nil {
 		_ = report.Text(w, input(v.Shown, r.Found, fmt.Sprintf("%s  execution %d", p.how(v.Strategy), r.Found.Execution)))
 		return

@@ -17,7 +17,8 @@ func (p *plan) table(w io.Writer, verdicts []*scenarios.Verdict) {
 	cells := map[[2]string]string{}
 	promised := map[string]string{}
 	for i, c := range p.cases {
-		program, variant := c.Names()
+		program, _ := c.Names()
+		variant := readable(c.Design, c.Fixes)
 		if !slices.Contains(programs, program) {
 			programs = append(programs, program)
 		}

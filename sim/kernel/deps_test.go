@@ -1,0 +1,58 @@
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dmasim/sim"
+)
+
+// What is done on behalf of somebody depends on what that one had done up to there, within the same
+// operation, too; what is done afterwards, and what is done for nobody, on the task itself.
+func TestOnBehalf(t *testing.T) {
+	m := sim.NewMachine()
+	defer m.Close()
+	found := map[string][]string{}
+	r := m.Run(sim.Default{}, func(st *sim.Task) {
+		k := Boot(st)
+		since := k.Point()
+		names := func(name string) func(k *Task) {
+			return func(k *Task) {
+				for _, n := range k.DependsOn(since).Notes {
+					found[name] = append(found[name], n.Name)
+				}
+			}
+		}
+		var o sim.Object
+		k.Own(&o, "variable", "v")
+		step := func(k *Task) { k.Step(sim.Op{Verb: "store", Obj: &o}) }
+		k.Explore()
+		var p Point
+		a := k.Go("submitter", func(k *Task) {
+			step(k)
+			k.FromUser("before")
+			p = k.Point()
+			k.FromUser("after")
+			step(k)
+			k.FromUser("much later")
+		})
+		k.Join(a.Task)
+		b := k.Go("dispatcher", func(k *Task) {
+			step(k)
+			k.FromUser("dispatcher")
+			k.OnBehalf(p, func() {
+				k.Go("handed", names("handed"))
+				k.OnBehalf(Point{}, func() { k.Go("for nobody", names("for nobody")) })
+				k.Go("handed too", names("handed too"))
+			})
+			k.Go("own", names("own"))
+		})
+		k.Join(b.Task)
+	})
+	require.Nil(t, r.Failure)
+	require.Equal(t, []string{"before"}, found["handed"])
+	require.Equal(t, []string{"before"}, found["handed too"])
+	require.Equal(t, found["own"], found["for nobody"])
+	require.Contains(t, found["own"], "dispatcher")
+}
