@@ -35,6 +35,18 @@ func (s *fenceCore) watch(t *kernel.Task, a *Attachment) {
 	a.Dev.Watch = func(t *sim.Task, segs []hw.Segment) { s.transfer(t, s.devices[a.Dev], segs) }
 }
 
+// lastEvent is the last event of a task, or the one that created it. The present operation need not be
+// one: those on objects that an exploration hides are none.
+func lastEvent(t *sim.Task) int {
+	events := t.Machine().Events()
+	for i := len(events) - 1; i >= t.Born(); i-- {
+		if events[i].Task == t {
+			return i
+		}
+	}
+	return max(t.Born()-1, 0)
+}
+
 // unwatch forgets an attachment.
 func (s *fenceCore) unwatch(a *Attachment) {
 	if s.devices == nil {
@@ -49,7 +61,7 @@ func (s *fenceCore) transfer(t *sim.Task, attached []*Attachment, segs []hw.Segm
 	if m == nil {
 		return
 	}
-	x := access{m.number, len(t.Machine().Events()) - 1, t.Machine().Phase(), t.Place(), nil}
+	x := access{m.number, lastEvent(t), t.Machine().Phase(), t.Place(), nil}
 	if t.Tracing() {
 		x.came = cameToUse(t, a)
 	}
@@ -110,7 +122,7 @@ func (s *fenceCore) unordered(t *kernel.Task, number int) (out []*access) {
 			continue
 		}
 		if past == nil {
-			past = t.Machine().Past(len(t.Machine().Events()) - 1)
+			past = t.Machine().Past(lastEvent(t.Task))
 		}
 		if !past[x.event] {
 			out = append(out, x)

@@ -11,7 +11,7 @@ import (
 // As posted it knows of none.
 type registrations struct {
 	lock kernel.Mutex
-	list []*token.Reg
+	list []*token.Reg //dmasim:private guarded by lock
 	// maps is how many mappings the device has, which DMA-API debugging looks at.
 	maps kernel.Shared[int]
 }

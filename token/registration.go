@@ -6,9 +6,9 @@ import "dmasim/sim/kernel"
 // all designs whose requests have the map from Submit until they are freed. A design embeds it.
 type Registration struct {
 	kernel.Mem
-	Reg    Reg
-	Driver Driver
-	queue  Queue
+	Reg    Reg               //dmasim:private set before others can find the token
+	Driver Driver            //dmasim:private as Reg
+	queue  Queue             //dmasim:private as Reg
 	gens   kernel.Field[int] // under the reservation lock
 }
 

@@ -144,8 +144,8 @@ func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, st
 			w.observer.Observe(number, m, r)
 		}
 		if r.Failure != nil && r.Failure.Minor && !d.opt.First {
-			if w.minor == nil {
-				w.minor = &minorRun{number, r.Schedule()}
+			if s := r.Schedule(); w.minor == nil && d.confirms(s) {
+				w.minor = &minorRun{number, s}
 			}
 		} else if r.Failure != nil {
 			w.failed, w.failedAt = r, number
@@ -168,6 +168,15 @@ func (d *driver) work(m *sim.Machine, s Strategy, private *visibility, first, st
 			return w
 		}
 	}
+}
+
+// confirms tells whether a run fails where all objects are shown. What is minor is a prediction from
+// the order of a run, of which one with hidden objects has not all.
+func (d *driver) confirms(s sim.Schedule) bool {
+	m := sim.NewMachine()
+	defer m.Close()
+	m.StepLimit = d.opt.StepLimit
+	return m.Run(NewReplay(s), d.body).Failure != nil
 }
 
 // over looks at the clock and at who wants to know, now and then, and says why the

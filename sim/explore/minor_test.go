@@ -55,3 +55,34 @@ func TestMinorFailures(t *testing.T) {
 		require.Equal(t, 20, r.Executions)
 	}
 }
+
+// A prediction from a run of which hidden objects took events away is none where the run with all of
+// them does not bear it out.
+func TestMinorFailureOfHiddenObjects(t *testing.T) {
+	for _, few := range []int{5, 100} {
+		r := explore.Run(context.Background(), func(t *sim.Task) {
+			var shared, private sim.Object
+			t.Own(&shared, "thing", "shared")
+			t.Own(&private, "thing", "private")
+			for _, name := range []string{"a", "b"} {
+				t.Go(name, func(t *sim.Task) {
+					t.Step(sim.Op{Verb: "step", Obj: &shared})
+					for range 20 {
+						if name == "a" {
+							t.Step(sim.Op{Verb: "step", Obj: &private})
+						}
+					}
+				})
+			}
+			t.Explore()
+			if len(t.Machine().Events()) < few+5 {
+				t.FlagMinor("rule", nil, "few events")
+			}
+		}, explore.NewRandom(1), explore.Options{Executions: 50})
+		require.Equal(t, few == 100, r.Found != nil)
+		if r.Found != nil {
+			require.EqualValues(t, "rule", r.Found.Failure.Kind)
+			r.Found.Machine.Close()
+		}
+	}
+}

@@ -116,8 +116,14 @@ func Run(ctx context.Context, body func(*sim.Task), s Strategy, opt Options) *Re
 	} else if c := concluded(shares); c != nil {
 		rep.Found = c.found(shares[0].m, body, rep.Executions)
 	} else if f := firstMinor(shares); f != nil {
-		r := f.m.Run(NewReplay(f.minor.schedule), body)
-		rep.Found = confirm(f.m, body, r, f.minor.at, opt)
+		f.m.Hide(nil)
+		if r := f.m.Run(NewReplay(f.minor.schedule), body); r.Failure != nil {
+			rep.Found = confirm(f.m, body, r, f.minor.at, opt)
+		} else {
+			again := accountOf(f.m, r)
+			rep.Found = &Found{Failure: nondeterminism(account{outcome: "failed"}, again), Schedule: f.minor.schedule, Hash: r.Hash,
+				Fingerprint: sim.Fingerprint(r.Hash), Execution: f.minor.at, Machine: f.m, Steps: r.Steps}
+		}
 	}
 	for _, w := range shares {
 		if rep.Found == nil || w.m != rep.Found.Machine {
