@@ -237,7 +237,11 @@ func TestFuzzFails(t *testing.T) {
 	d, err := scenarios.FindDesign("rfc-v2")
 	require.NoError(t, err)
 	var before string
-	for _, workers := range []int{1, 3} {
+	both := []int{1, 3}
+	if testing.Short() {
+		both = both[1:]
+	}
+	for _, workers := range both {
 		f := scenarios.Fuzz{Design: d, Fixes: token.AllFixes() &^ token.FixPublishUnderResv, Without: []string{"fence-rules", "lockdep"},
 			Workloads: 400, Schedules: 10, Workers: workers}
 		r, err := f.Run(t.Context())

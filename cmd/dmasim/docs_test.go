@@ -22,6 +22,9 @@ var writtenString = regexp.MustCompile(`s1\.([0-9a-f]{4})\.([^.\s']+)\.([^.\s'@?
 // TestDocuments runs every command that a document shows and compares. A "..." line at
 // the end, or at the beginning, of a block stands for what was left out.
 func TestDocuments(t *testing.T) {
+	if testing.Short() && !*rewrite {
+		t.Skip("half a minute, and minutes under the race detector, which other tests of the command are for")
+	}
 	t.Chdir("../..")
 	printed := map[string]string{} // by command: some are shown twice
 	for _, name := range []string{"README.md", "docs/usage.md", "docs/findings-rfc-v2.md"} {
