@@ -153,11 +153,11 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
 	return false
 }
 
-// refusals is how often a request may be refused in a row. It is tried again by a timer, which fires
-// when there is nothing else to do: what it waits for will not happen.
+// refusals is how often run_work may find a request refused. Its timer fires when there is nothing
+// else to do, and so what the request waits for will not happen.
 const refusals = 4
 
-// bounded reports a request that is tried again for ever, as the kernel does not.
+// bounded reports a request that would be tried again for ever. The kernel would go on trying.
 func (rq *Request) bounded(t *kernel.Task) {
 	if rq.refused++; rq.refused > refusals {
 		t.Livelock("the driver has refused the request with tag %d of %s %d times, and nothing else goes on", rq.tag, rq.q.Name, rq.refused)

@@ -179,30 +179,50 @@ func TestRemove(t *testing.T) {
 	})
 }
 
-// Whoever ends the last child of a bio comes after those who ended the others, as whoever ends the
-// bio of a direct transfer does: what they wrote before needs no lock.
+// Whoever ends the last child of a bio comes after those who ended the others: what they wrote
+// before needs no lock.
 func TestLastEndComesAfterTheOthers(t *testing.T) {
+	lastComesAfter(t, func(k *kernel.Task, d *disk, done func(*kernel.Task)) (ends []func(*kernel.Task)) {
+		parent := &Bio{EndIO: func(k *kernel.Task, _ *Bio) { done(k) }}
+		for range 2 {
+			b := &Bio{Queue: d.Queue}
+			b.Chain(k, parent)
+			ends = append(ends, func(k *kernel.Task) { b.End(k, kernel.BLK_STS_OK) })
+		}
+		return append(ends, func(k *kernel.Task) { parent.End(k, kernel.BLK_STS_OK) })
+	})
+}
+
+// The same of the bios of a direct transfer.
+func TestLastBioComesAfterTheOthers(t *testing.T) {
+	lastComesAfter(t, func(k *kernel.Task, d *disk, done func(*kernel.Task)) []func(*kernel.Task) {
+		p := &dio{left: 2, k: &iter.Kiocb{Complete: func(k *kernel.Task, _ int64) { done(k) }}}
+		k.Own(&p.refs, "dio", "dio refs")
+		end := func(k *kernel.Task) { p.put(k, kernel.BLK_STS_OK) }
+		return []func(*kernel.Task){end, end}
+	})
+}
+
+// lastComesAfter has each of some tasks write a plain field and end something, and the last one read
+// all fields.
+func lastComesAfter(t *testing.T, begin func(k *kernel.Task, d *disk, done func(*kernel.Task)) []func(*kernel.Task)) {
+	t.Helper()
 	on.Everywhere(t, func(k *kernel.Task) {
-		d := newDisk(k, 2)
 		var mem kernel.Mem
 		k.Alloc(kernel.GFP_KERNEL, &mem, "private")
 		fields := make([]kernel.Field[int], 3)
-		var parent Bio
-		parent.EndIO = func(k *kernel.Task, _ *Bio) {
-			for i := range fields {
+		var ends []func(*kernel.Task)
+		ends = begin(k, newDisk(k, 2), func(k *kernel.Task) {
+			for i := range ends {
 				require.Equal(t, 1, fields[i].Get(k))
 			}
 			k.Free(&mem)
-		}
-		children := []*Bio{{Queue: d.Queue}, {Queue: d.Queue}}
-		for _, b := range children {
-			b.Chain(k, &parent)
-		}
-		for i, b := range append(children, &parent) {
+		})
+		for i, end := range ends {
 			fields[i].Init(k, &mem, "done", 0)
 			k.Go("end", func(k *kernel.Task) {
 				fields[i].Set(k, 1)
-				b.End(k, kernel.BLK_STS_OK)
+				end(k)
 			})
 		}
 		k.Explore()

@@ -7,6 +7,7 @@ import (
 
 	"dmasim/internal/simtest"
 	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
 )
 
@@ -397,4 +398,34 @@ func TestFenceArrayAsksUntilEnabled(t *testing.T) {
 		})
 		require.Equal(t, set("true", "false"), out)
 	}
+}
+
+// Who waits for an array comes after what was done before each of its fences signalled.
+func TestFenceArrayComesAfterAllOfIt(t *testing.T) {
+	unruled.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
+		fences := []*testFence{newFence(k, 1, 1), newFence(k, 2, 1)}
+		arr := NewFenceArray(k, []*Fence{fences[0].Get(k), fences[1].Get(k)}, 9, 1, false)
+		var mem kernel.Mem
+		k.Alloc(kernel.GFP_KERNEL, &mem, "private")
+		fields := make([]kernel.Field[int], 2)
+		for i, f := range fences {
+			fields[i].Init(k, &mem, "done", 0)
+			k.Go("signaller", func(k *kernel.Task) {
+				fields[i].Set(k, 1)
+				f.Signal(k)
+			})
+		}
+		k.Go("waiter", func(k *kernel.Task) {
+			arr.Wait(k)
+			for i := range fields {
+				require.Equal(t, 1, fields[i].Get(k))
+			}
+		})
+		k.Explore()
+		k.Free(&mem)
+		arr.Put(k)
+		for _, f := range fences {
+			f.Put(k)
+		}
+	})
 }

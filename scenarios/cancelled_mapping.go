@@ -32,8 +32,9 @@ var cancelledMapping = &Scenario{
 			for range 2 {
 				switch cqe := r.WaitCQE(t); {
 				case cqe.UserData == 2:
-				case cqe.Res == iter.Neg(kernel.ECANCELED), cqe.Res == iter.Neg(kernel.EINTR),
-					cqe.Res == iter.Neg(kernel.ENOMEM), cqe.Res == iter.Neg(kernel.EIO): // which is what SUB-3 makes of a signal, and what a status is that says so
+				case cqe.Res == iter.Neg(kernel.ECANCELED), cqe.Res == iter.Neg(kernel.EINTR):
+				case cqe.Res == iter.Neg(kernel.ENOMEM): // what SUB-3 makes of a signal
+				case cqe.Res == iter.Neg(kernel.EIO): // what errno_to_blk_status makes of it
 				default:
 					w.expect(t, x, cqe)
 				}

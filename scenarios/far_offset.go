@@ -26,9 +26,7 @@ var farOffset = &Scenario{
 			last := &lastPage{pages: w.bus.Memory.Alloc(t.Task, "far", 1)}
 			buf := w.bus.Export(t, "far", far+hw.PageSize, last)
 			r := uringsim.NewRing(t, 1)
-			if err := r.RegisterDmaBuf(t, 0, w.file, buf); err != kernel.OK {
-				t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
-			}
+			w.register(t, r, 0, buf)
 			t.Go("io_uring", func(t *kernel.Task) {
 				r.Submit(t, uringsim.SQE{Opcode: uringsim.IORING_OP_READ_FIXED, File: w.file, Addr: far, Len: hw.PageSize})
 				if res := r.WaitCQE(t).Res; res != hw.PageSize {

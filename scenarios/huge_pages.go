@@ -33,9 +33,7 @@ var hugePages = &Scenario{
 			r := uringsim.NewRing(t, 2)
 			r.Mm, r.User = iter.NewMm(t, "user"), &uringsim.User{}
 			r.Mm.Mmap(t, addr, huge, iter.PROT_READ|iter.PROT_WRITE)
-			if err := r.RegisterDmaBuf(t, 0, w.file, w.exp.Buf); err != kernel.OK {
-				t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
-			}
+			w.register(t, r, 0, w.exp.Buf)
 			t.Go("io_uring", func(t *kernel.Task) {
 				own := uringsim.RegBuffer{Iovec: &iter.Iovec{Base: addr, Len: 2 * hw.PageSize}}
 				if _, err := r.UpdateBuffers(t, 1, 0, []uringsim.RegBuffer{own}); err != kernel.OK {

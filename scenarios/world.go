@@ -130,15 +130,20 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 			continue
 		}
 		for slot, b := range w.bufs {
-			if err := r.RegisterDmaBuf(t, slot, w.file, b.buf); err != kernel.OK {
-				t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
-			}
+			w.register(t, r, slot, b.buf)
 		}
 	}
 	if cfg.reclaims+cfg.failures > 0 {
 		t.K.Pressure(cfg.reclaims, cfg.failures, cfg.pressed...)
 	}
 	return t, w
+}
+
+// register registers a buffer for the drive, which has to succeed.
+func (w *world) register(t *kernel.Task, r *uringsim.Ring, slot int, buf *dmabufsim.DmaBuf) {
+	if err := r.RegisterDmaBuf(t, slot, w.file, buf); err != kernel.OK {
+		t.Fail(iter.WrongErrno, "registration of the dma-buf failed with %v", err)
+	}
 }
 
 // teardown compares all data, unregisters the buffers, and drops the exporters'
