@@ -15,7 +15,7 @@ var cancelledMapping = &Scenario{
 		"the fence of the copy when the task cancels the read. The wait is interruptible, and ends with the errno of a signal; nothing " +
 		"may be left of the mapping that was being made.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoMap}},
 	},

@@ -17,12 +17,20 @@ const (
 	Full
 )
 
-// Promise is the coverage that a pass of the scenario means at a level.
+// Promise is the coverage that a pass of the scenario means at a level, for most designs.
 func (s *Scenario) Promise(l Level) explore.Coverage {
 	if l == Full {
 		return s.Full
 	}
 	return s.Quick
+}
+
+// Promise is the coverage that a pass of the case means at a level.
+func (c Case) Promise(l Level) explore.Coverage {
+	if less, ok := c.Scenario.FullOf[c.Design.Base]; ok && l == Full {
+		return less
+	}
+	return c.Scenario.Promise(l)
 }
 
 // Verdict is what came of checking a case.

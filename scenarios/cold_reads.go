@@ -11,8 +11,9 @@ var coldReads = &Scenario{
 	Story: "A task submits two reads of a registered dma-buf at once, before there is a mapping. Both are tried " +
 		"without blocking, both go to workers, and the workers race to make the map. One map must come of it, and " +
 		"nothing must be left when the buffer is unregistered.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Quick:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:   explore.Coverage{Bound: explore.All},
+	FullOf: map[string]explore.Coverage{"toy": {Bound: explore.Delays, N: 3}},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

@@ -13,7 +13,7 @@ var frozenQueue = &Scenario{
 		"freeze waits for the requests that are under way. An exporter moves the buffer meanwhile. Nobody who waits for the one may hold " +
 		"up the other.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		// A request that was forgotten keeps its usage reference.
 		"rfc-v2": {

@@ -15,7 +15,7 @@ var killedTask = &Scenario{
 		"with the read in the hands of a worker that makes the mapping. The task ends when its requests are done, or cancelled, and the " +
 		"buffer is released after that.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},

@@ -15,7 +15,7 @@ var longList = &Scenario{
 		"posted driver finds the address of the first one in the command, where it was not written yet. It " +
 		"needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixFreeList}},
 	},

@@ -13,7 +13,7 @@ var noMemoryForLists = &Scenario{
 		"to be tried again. The exporter moves the buffer to free memory, and waits for the fence of the mapping, and so for that " +
 		"request. GFP_ATOMIC keeps the driver from waiting for the fence itself, but not the fence from waiting for memory. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: sim.Livelock, Fix: token.FixReserveLists},

@@ -13,7 +13,7 @@ var oneRescuer = &Scenario{
 		"has one thread then for all its works. If the work that signals a fence goes on to wait for the reservation lock, which the " +
 		"exporter holds, the next one does not run, and the exporter waits for its fence. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: sim.Deadlock, Fix: token.FixReclaimQueue},

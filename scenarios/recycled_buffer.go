@@ -17,7 +17,7 @@ var recycledBuffer = &Scenario{
 		"ring's cache and still says that it stands for two pinned pages. When it is released they are taken " +
 		"off the account once more. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixInitImu}},
 	},

@@ -11,7 +11,7 @@ var releasedTogether = &Scenario{
 	Story: "A buffer is registered in two rings, with a mapping in each, and both are unregistered at the same time, each by its own task. " +
 		"Releases, unmaps and detaches of the two meet at the reservation lock, in every order, and nothing may be left.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{rings: 2})

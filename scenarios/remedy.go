@@ -38,7 +38,7 @@ func (s *Scenario) Remedy(ctx context.Context, d *Design, l Level) (*Remedy, err
 		if err != nil {
 			return nil, err
 		}
-		promised := s.Promise(l)
+		promised := c.Promise(l)
 		name := "dfs"
 		if promised.Bound == explore.All {
 			name = "dpor"

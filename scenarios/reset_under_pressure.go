@@ -14,7 +14,7 @@ var resetUnderPressure = &Scenario{
 		"cancelled and issued again when the drive is back; the fence of the mapping waits for that. On the way there the driver " +
 		"allocates memory with GFP_KERNEL. Memory is short, the allocation enters reclaim, and reclaim may wait for the fence.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: sim.LostWakeup, Fix: token.FixResetScope},

@@ -19,6 +19,8 @@ type Scenario struct {
 	Params []Param
 	// Quick and Full are the coverages that a pass promises at the two levels.
 	Quick, Full explore.Coverage
+	// FullOf has the full level of designs that have too many interleavings for Full, by name.
+	FullOf map[string]explore.Coverage
 	// Defects lists, by name of the design, what is wrong with it that this
 	// scenario shows. A design that is not a key passes.
 	Defects map[string][]Defect

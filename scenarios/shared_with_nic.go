@@ -13,7 +13,7 @@ var sharedWithNic = &Scenario{
 		"transfer, each a page of its own, the GPU evicts the buffer: move_notify tells both, one after the other, and what the " +
 		"one does must not keep the other from doing its part. The card faults its pages in again, and sees the copy.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "pipelined", vram: 2, peer: hw.PeerThruHostBridge})

@@ -14,7 +14,7 @@ var unboundDriver = &Scenario{
 		"open, and the buffer is unregistered after that. The posted design takes neither mapping nor attachment away when the driver " +
 		"goes: they point to a device without a driver, and what unmaps and detaches later is code of a module that may have gone, too.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: kernel.Leak, Fix: token.FixDetachOnUnbind},

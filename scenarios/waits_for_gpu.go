@@ -15,7 +15,7 @@ var waitsForGpu = &Scenario{
 		"has by then: if the exporter has moved the buffer meanwhile, that includes the importer's fence. Were the fence to need " +
 		"the task, job and task would wait for each other.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "pipelined", vram: 4, peer: hw.PeerThruHostBridge, mode: "defer-taskrun"})

@@ -15,7 +15,7 @@ var wrongTransfers = &Scenario{
 		"less than a block, and from another file than that of the registration. Every read must fail with its own error. Then it reads across the end of " +
 		"the drive, which is short. An exporter moves the buffer meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

@@ -41,6 +41,11 @@ func (a *app) listText() {
 		}
 		fmt.Fprintf(w, "      a pass promises: %s; with --full: %s\n", s.Quick, s.Full)
 		for _, d := range scenarios.Designs() {
+			if less, ok := s.FullOf[d.Base]; ok {
+				fmt.Fprintf(w, "      with --full of %s: %s\n", d.Name, less)
+			}
+		}
+		for _, d := range scenarios.Designs() {
 			fmt.Fprintf(w, "      expected of %s: %s\n", d.Name, expectation(scenarios.Case{Scenario: s, Design: d}))
 		}
 	}
@@ -121,6 +126,8 @@ type scenarioJSON struct {
 	Params []paramJSON `json:"params"`
 	Quick  string      `json:"quick"`
 	Full   string      `json:"full"`
+	// FullOf has the designs of which --full promises less.
+	FullOf map[string]string `json:"full_of,omitempty"`
 	// Expected has "pass" or "fail" for each design, and Kinds the kinds of the
 	// failure where one is expected.
 	Expected map[string]string     `json:"expected"`
@@ -155,12 +162,15 @@ func (a *app) listJSON() error {
 	for _, s := range scenarios.All() {
 		o := scenarioJSON{Type: "scenario", Name: s.Name, Story: s.Story, Params: []paramJSON{},
 			Quick: s.Quick.String(), Full: s.Full.String(),
-			Expected: map[string]string{}, Kinds: map[string][]sim.Kind{}}
+			FullOf: map[string]string{}, Expected: map[string]string{}, Kinds: map[string][]sim.Kind{}}
 		for _, p := range s.Params {
 			o.Params = append(o.Params, paramJSON(p))
 		}
 		for _, d := range scenarios.Designs() {
 			c := scenarios.Case{Scenario: s, Design: d}
+			if less, ok := s.FullOf[d.Base]; ok {
+				o.FullOf[d.Name] = less.String()
+			}
 			o.Expected[d.Name] = expectedVerdict(c)
 			if want := c.Expected(); len(want) > 0 {
 				o.Kinds[d.Name] = want

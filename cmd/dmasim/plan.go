@@ -186,11 +186,11 @@ func (p *plan) strategyName(c scenarios.Case) string {
 	if p.strategy != "" {
 		return p.strategy
 	}
-	return defaultStrategy(c.Scenario.Promise(p.level))
+	return defaultStrategy(c.Promise(p.level))
 }
 
 func (p *plan) newStrategy(c scenarios.Case) (explore.Strategy, error) {
-	return scenarios.NewStrategy(p.strategyName(c), p.seed, c.Scenario.Promise(p.level))
+	return scenarios.NewStrategy(p.strategyName(c), p.seed, c.Promise(p.level))
 }
 
 // workers is how many machines run at a time. Half the time of a real transfer is waiting.
@@ -216,7 +216,7 @@ func (p *plan) check(ctx context.Context, c scenarios.Case, progress func(explor
 			opt.Executions = sampleBudget
 		}
 	}
-	return c.Check(ctx, s, c.Scenario.Promise(p.level), opt)
+	return c.Check(ctx, s, c.Promise(p.level), opt)
 }
 
 // run checks all cases, several at a time, until ctx ends. It calls each with the

@@ -25,8 +25,9 @@ func (p *plan) table(w io.Writer, verdicts []*scenarios.Verdict) {
 		if !slices.Contains(variants, variant) {
 			variants = append(variants, variant)
 		}
-		cells[[2]string{program, variant}] = cell(verdicts[i])
-		promised[program] = c.Scenario.Promise(p.level).String()
+		promise := c.Scenario.Promise(p.level)
+		cells[[2]string{program, variant}] = cell(verdicts[i], promise)
+		promised[program] = promise.String()
 	}
 	rows := [][]string{slices.Concat([]string{"scenario"}, variants, []string{"coverage"})}
 	for _, program := range programs {
@@ -39,7 +40,8 @@ func (p *plan) table(w io.Writer, verdicts []*scenarios.Verdict) {
 	columns(w, "", rows)
 }
 
-func cell(v *scenarios.Verdict) string {
+// cell is a verdict in a row whose last column is the promise of the scenario.
+func cell(v *scenarios.Verdict, promise explore.Coverage) string {
 	if v == nil {
 		return "-"
 	}
@@ -47,8 +49,10 @@ func cell(v *scenarios.Verdict) string {
 	switch {
 	case v.Report.Found != nil:
 		s = "FAIL " + string(v.Report.Found.Failure.Kind)
-	case v.Outcome == "pass" && v.Report.Coverage.Bound == explore.All && v.Promised.Bound != explore.All:
+	case v.Outcome == "pass" && v.Report.Coverage.Bound == explore.All && promise.Bound != explore.All:
 		s = "pass (all)" // more than was promised
+	case v.Outcome == "pass" && v.Promised != promise:
+		s = "pass (" + v.Promised.String() + ")" // less, see Scenario.FullOf
 	case v.Outcome == "incomplete":
 		s = "incomplete (" + v.Report.Coverage.String() + ")"
 	}
