@@ -289,7 +289,23 @@ func (p *dio) result(t *kernel.Task) int64 {
 		return iter.Neg(kernel.EIOCBQUEUED)
 	}
 	t.MightSleep("blk_io_schedule", "")
-	t.Await("blk_io_schedule", &p.wait, sim.Read, func() bool { return p.over })
+	t.Step(sim.Op{Verb: "blk_io_schedule", Obj: &p.wait, Class: sim.Read, Guard: &transferred{p, listsOf(t)}})
 	t.Acquire(&p.wait)
 	return p.res
+}
+
+// transferred is the guard of a synchronous transfer.
+type transferred struct {
+	*dio
+	of *bioLists
+}
+
+func (w *transferred) Ready(*sim.Task) bool { return w.over }
+
+// Explain says that the transfer was not even begun, if it was not.
+func (w *transferred) Explain(*sim.Task) string {
+	if w.of.active && len(w.of.now) > 0 {
+		return "its bio is on the list of a submission that is not over"
+	}
+	return ""
 }

@@ -35,5 +35,5 @@
 // writes beyond that they are not split, throttling. In 6.12 each bio is submitted in a plug of
 // its own if there is no other; that changes nothing here.
 // The page cache reads nothing ahead, writes nothing back by itself and gives no page up; a
-// direct write does not fall back to it, and does not invalidate pages a second time when it is done.
+// direct write does not invalidate pages a second time when it is done.
 package blkmq

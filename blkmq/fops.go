@@ -22,7 +22,7 @@ func (q *Queue) Open(flags uint32) *iter.File {
 // device.
 func (f Fops) DmaMap(t *kernel.Task, file *iter.File, p token.Params) (token.Token, kernel.Errno) {
 	t.Mark("BDEV-1")
-	if file.Flags&iter.O_DIRECT == 0 || f.Queue.Stacked != nil {
+	if !file.Direct(t) || f.Queue.Stacked != nil {
 		t.Mark("BDEV-1 refused")
 		return nil, kernel.EINVAL
 	}
@@ -51,10 +51,18 @@ func (f Fops) WriteIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 
 // upTo transfers as far as the device goes. Whether a file is O_DIRECT is asked at each issue.
 func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
-	if !k.File.Direct() {
+	if !k.File.Direct(t) {
 		return f.buffered(t, k, i)
 	}
-	if err := f.Queue.beforeDirect(t, k, i); err != kernel.OK {
+	err := f.Queue.beforeDirect(t, k, i)
+	for err == kernel.EBUSY && i.Type == iter.ITER_DMA_TOKEN && token.Repaired(t, token.FixRetryBusy) {
+		err = f.Queue.beforeDirect(t, k, i)
+	}
+	switch err {
+	case kernel.OK:
+	case kernel.EBUSY: // of a write
+		return f.fallBack(t, k, i)
+	default:
 		return iter.Neg(err)
 	}
 	t.Mark("BIO-0")

@@ -188,25 +188,43 @@ func (q *Queue) writeBack(t *kernel.Task, f *folio) kernel.Errno {
 	return err
 }
 
-// invalidate is invalidate_inode_pages2_range. What has become dirty again is written, where the
-// kernel would do the whole write through the cache and write that back.
+// invalidate is invalidate_inode_pages2_range: the pages of a range are dropped, but for those that have
+// become dirty again, and -EBUSY says that there are such.
 func (q *Queue) invalidate(t *kernel.Task, c *pageCache, pos, n uint64) kernel.Errno {
 	t.Step(sim.Op{Verb: "invalidate_inode_pages2_range", Obj: &c.obj, Class: sim.Read})
+	err := kernel.OK
 	for _, f := range c.within(pos, n) {
-		for f.lock(t) {
-			if f.dirty != 0 || f.writeback {
-				if err := q.writeBack(t, f); err != kernel.OK {
-					return err
-				}
-				continue
-			}
-			f.unlock(t)
-			f.gone = true
-			at, _ := c.search(f.index)
-			c.folios = slices.Delete(c.folios, at, at+1)
+		if !f.lock(t) {
+			continue
+		}
+		if f.writeback {
+			f.waitWriteback(t)
+		}
+		f.unlock(t)
+		if f.dirty != 0 {
+			err = kernel.EBUSY
+			continue
+		}
+		f.gone = true
+		at, _ := c.search(f.index)
+		c.folios = slices.Delete(c.folios, at, at+1)
+	}
+	return err
+}
+
+// fallBack is direct_write_fallback: a write that should have been direct goes through the cache, and from
+// there to the device. The pages stay in the cache, where the kernel drops those that nobody uses.
+func (f Fops) fallBack(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
+	t.Say("BIO-0", "pages are dirty again: write through the page cache")
+	t.Mark("BIO-0 falls back")
+	pos := uint64(k.Pos)
+	n := f.buffered(t, k, i)
+	if n > 0 {
+		if err := f.Queue.writeAndWait(t, f.Queue.pageCache(t), pos, uint64(n)); err != kernel.OK {
+			return iter.Neg(err)
 		}
 	}
-	return kernel.OK
+	return n
 }
 
 // Sync is sync_blockdev: all that is dirty goes to the device.

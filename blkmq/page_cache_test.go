@@ -140,3 +140,33 @@ func TestPageCacheWaits(t *testing.T) {
 		}
 	}
 }
+
+// A direct write to a page that becomes dirty again, in another sector, goes through the cache, with its data.
+func TestDirectWriteFallsBack(t *testing.T) {
+	body := func(k *kernel.Task, say func(string, ...any)) {
+		u := newCacheUser(k)
+		hw.Fill(u.memory, "user")
+		all := iter.Kvecs(k, hw.FromDevice, []iter.Kvec{iter.Lowmem((&hw.Memory{}).Alloc(k.Task, "all", 1), 0, pageSize)}, pageSize)
+		Fops{u.Queue}.upTo(k, &iter.Kiocb{File: u.through}, &all) // the page is there, and clean
+		k.Go("through", func(k *kernel.Task) {
+			k, c, i := u.at(k, u.through, hw.ToDevice, 0, 0)
+			c.Pos = block
+			require.EqualValues(t, block, Fops{u.Queue}.upTo(k, c, i))
+		})
+		k.Go("past", func(k *kernel.Task) {
+			require.Equal(t, "512", u.do(k, u.past, hw.ToDevice, 0, 0))
+			f := u.cache.find(k, 0)
+			if f != nil && f.uptodate&1 != 0 {
+				require.True(t, hw.Peek(f.page, 0, block).Equal(hw.Peek(u.memory, 0, block)))
+				require.Zero(t, f.dirty&1)
+				say("fell back")
+				return
+			}
+			say("direct")
+		})
+		k.Explore()
+	}
+	out, _, all := on.Ends(explore.NewDPOR(), 10_000, body, (*sim.Failure).Error)
+	require.True(t, all)
+	require.Equal(t, simtest.Set("direct", "fell back"), out)
+}

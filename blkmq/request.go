@@ -131,7 +131,8 @@ func (rq *Request) drop(t *kernel.Task, p token.Path) bool {
 	}
 	rq.state = freed
 	rq.q.timer.touch(t)
-	if rq.refs > 0 {
+	if rq.refs > 0 { // the count is dropped with full order
+		t.Release(&rq.q.timer.obj)
 		rq.dead, rq.path = true, p
 		return false
 	}

@@ -162,7 +162,7 @@ func (q *Queue) submitMapped(t *kernel.Task, b *Bio) {
 			return
 		}
 		f := token.Frag{Use: b.Use, Off: uint64(b.Done), Len: uint64(b.Size)}
-		if o := b.Use.Token.Submit(t, &f); o.Status != kernel.BLK_STS_OK {
+		if o := assign(t, b.Use.Token, &f); o.Status != kernel.BLK_STS_OK {
 			t.Sayf("SUB-3", "bio ends with %v", o.Status.Errno())
 			b.End(t, o.Status)
 			return
@@ -221,7 +221,7 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 		t.Mark("SUB-2")
 		t.Mark("SUB-3")
 		rq.Frag.Nowait = mapped || rq.Frag.Nowait
-		o := b.Use.Token.Submit(t, &rq.Frag)
+		o := assign(t, b.Use.Token, &rq.Frag)
 		switch {
 		case o.Status == kernel.BLK_STS_AGAIN && mapped:
 			rq.free(t, token.NeverQueued)
@@ -243,6 +243,18 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	}
 	q.issue(t, rq)
 	return nil
+}
+
+// assign is ASSIGN. What the exporter submits for it comes onto the list of the submission that runs, and is
+// issued when that is over; the repaired design has a list of its own for it.
+func assign(t *kernel.Task, tok token.Token, f *token.Frag) token.Outcome {
+	if token.Repaired(t, token.FixSetBiosAside) {
+		l := listsOf(t)
+		was := *l
+		*l = bioLists{}
+		defer func() { *l = was }()
+	}
+	return tok.Submit(t, f)
 }
 
 // unassigned is the end of SUB-3 when the token has no map for the request. As posted,

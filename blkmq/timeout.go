@@ -137,6 +137,7 @@ func (w *timeouts) handle(t *kernel.Task, rq *Request, now kernel.Jiffies) {
 	}
 	t.Touch(&w.obj, sim.Write)
 	if rq.refs--; rq.dead { // blk_mq_put_rq_ref
+		t.Acquire(&w.obj)
 		rq.dead, rq.state = false, complete
 		rq.free(t, rq.path)
 	}

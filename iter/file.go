@@ -1,6 +1,7 @@
 package iter
 
 import (
+	"dmasim/sim"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -53,10 +54,33 @@ type File struct {
 	Mode uint32
 	// Ops is nil for a file that can be neither read nor written: a dma-buf.
 	Ops FileOps
+
+	flags *sim.Object // stands for Flags where they change, see WillChange
 }
 
-// Direct tells whether the file has O_DIRECT now.
-func (f *File) Direct() bool { return f.Flags&O_DIRECT != 0 }
+// Direct tells whether the file has O_DIRECT now. It belongs to the operation that was granted last.
+func (f *File) Direct(t *kernel.Task) bool {
+	f.look(t)
+	return f.Flags&O_DIRECT != 0
+}
+
+// WillChange is called in set-up where SetFlags is called later: others see that.
+func (f *File) WillChange(t *kernel.Task) {
+	f.flags = &sim.Object{}
+	t.OwnStatic(f.flags, "f_flags", f.Name)
+}
+
+// SetFlags is fcntl(F_SETFL).
+func (f *File) SetFlags(t *kernel.Task, flags uint32) {
+	t.Step(sim.Op{Verb: "fcntl(F_SETFL)", Obj: f.flags})
+	f.Flags = flags
+}
+
+func (f *File) look(t *kernel.Task) {
+	if f.flags != nil {
+		t.Touch(f.flags, sim.Read)
+	}
+}
 
 // Get is get_file.
 func (f *File) Get(t *kernel.Task) {

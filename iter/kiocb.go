@@ -61,8 +61,10 @@ func (k *Kiocb) Nowait() bool { return k.Flags&IOCB_NOWAIT != 0 }
 // Sync is is_sync_kiocb: the caller waits for the result.
 func (k *Kiocb) Sync() bool { return k.Complete == nil }
 
-// IocbFlags is iocb_flags: the flags that each kiocb of the file begins with.
-func (f *File) IocbFlags() uint32 {
+// IocbFlags is iocb_flags: the flags that each kiocb of the file begins with. It belongs to the
+// operation that was granted last.
+func (f *File) IocbFlags(t *kernel.Task) uint32 {
+	f.look(t)
 	flags := uint32(0)
 	if f.Flags&O_APPEND != 0 {
 		flags |= IOCB_APPEND

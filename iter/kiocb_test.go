@@ -25,8 +25,8 @@ func TestIocbFlags(t *testing.T) {
 		O_SYNC | O_DIRECT:   IOCB_SYNC | IOCB_DSYNC | IOCB_DIRECT,
 	} {
 		f := &File{Flags: flags}
-		require.Equal(t, want, f.IocbFlags(), "%#o", flags)
-		require.Equal(t, flags&O_DIRECT != 0, f.Direct())
+		require.Equal(t, want, f.IocbFlags(nil), "%#o", flags)
+		require.Equal(t, flags&O_DIRECT != 0, f.Direct(nil))
 	}
 }
 

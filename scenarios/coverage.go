@@ -33,10 +33,14 @@ type Pair struct {
 	Forth, Back int
 }
 
+func newStepCoverage() *StepCoverage {
+	return &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
+}
+
 // CoverSteps explores scenarios on some designs, up to the quick promise or up to the given
 // bound if that is set, goes on after failures, and looks which steps the runs come to.
 func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, designs ...*Design) (*StepCoverage, error) {
-	c := &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
+	c := newStepCoverage()
 	m := sim.NewMachine()
 	defer m.Close()
 	m.Trace(true)
@@ -65,6 +69,33 @@ func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, de
 		}
 	}
 	return c, ctx.Err()
+}
+
+// CoverDrawn adds a number of runs of the workloads of a fuzz, some of each.
+func (c *StepCoverage) CoverDrawn(ctx context.Context, f *Fuzz, runs int) error {
+	const each = 5
+	m := sim.NewMachine()
+	defer m.Close()
+	m.Trace(true)
+	for i := 0; i < runs && ctx.Err() == nil; {
+		n := f.First + i/each*max(f.Step, 1)
+		x, err := NewCase(Drawn(f.Workload(n)), f.Design, f.Fixes)
+		if err != nil {
+			return err
+		}
+		strategy, err := NewStrategy(fuzzStrategies[n%len(fuzzStrategies)], f.Seed^uint64(n), explore.Coverage{Bound: explore.Sampled})
+		if err != nil {
+			return err
+		}
+		program := x.Program()
+		for range each {
+			r := m.Run(strategy, program)
+			c.add(m, "a drawn workload")
+			strategy.Done(r)
+			i++
+		}
+	}
+	return ctx.Err()
 }
 
 // add notes what the last run of a machine did.

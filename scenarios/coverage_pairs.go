@@ -13,7 +13,6 @@ const (
 	takes     = "the reservation lock is taken at CREATE-4, and given back at CREATE-7"
 	mapping   = "mapping_lock is taken at CREATE-1, and given back at a later step"
 	lastPut   = "the last put of a token comes after all that hold a reference on it"
-	alloc     = "ALLOC makes what the work uses"
 	signalled = "a reference on a fence is taken before it signals, and WRK-3 drops the last one after that"
 	publish   = "REMOVE kills what is published, and so has its caller's reference"
 	underLock = "REM-2 to REM-6 are done under one reservation lock, and REM-2 comes first"
@@ -23,14 +22,9 @@ const (
 	grace     = "the end of a grace period ends who was reading before, and frees what nobody can read"
 	moved     = "the exporter takes pages when the fence has signalled, and nobody reaches them after that"
 
-	twoTokens = "two registrations that go together, one of them without a mapping"
-	again     = "an exporter that moves again while a registration goes"
-	fullList  = "a list of fences that is full while one has not signalled"
-	inPlace   = "an exporter that notifies, and leaves a bounced buffer where it is"
-	atOnce    = "two requests of a task, one of which completes before the other is issued"
-	lateReg   = "a registration while the buffer moves"
-	reclaim   = "a reclaim just before the fence is published, or just after it signals"
-	newMap    = "a new mapping of the same pages, right after the first"
+	again    = "registrations that come and go while the buffer moves, in other orders"
+	short    = "memory that is short where a registration is made or goes, or in move_notify: reclaim looks at all fences"
+	together = "two mappings that are freed at the same time, and three delays or more"
 )
 
 var meetings = func() map[[2]string]Meeting {
@@ -58,33 +52,29 @@ var meetings = func() map[[2]string]Meeting {
 	why := func(s string, pairs ...[2]string) { add(Meeting{Why: s}, pairs...) }
 	needs := func(s string, pairs ...[2]string) { add(Meeting{Needs: s}, pairs...) }
 
-	why(takes, to("CREATE-4", "CREATE-7", "PRE-4", "REG-7", "RELEASE", "REM-2", "REM-3 NULL", "REM-6", "SUB-3", "TOK-6", "TOKEN-PUT last", "WRK-2")...)
-	why(takes, from("CREATE-7", "PRE-4", "RELEASE", "REM-3 NULL", "TOK-6", "WRK-2")...)
+	why(takes, to("CREATE-4", "CREATE-7", "PRE-4", "REG-7", "RELEASE", "SUB-3", "TOK-6", "TOKEN-PUT last", "WRK-2")...)
+	why(takes, from("CREATE-7", "PRE-4", "RELEASE", "TOK-6", "WRK-2")...)
 	why(mapping, to("CREATE-1", "CREATE-10", "CREATE-2 made by another", "CREATE-7")...)
 	why(lastPut, to("TOKEN-PUT last", "CREATE-10", "CREATE-2 made by another", "CREATE-7", "REM-3", "REM-4", "WRK-1")...)
-	why(alloc, from("ALLOC", "WRK-1", "WRK-2")...)
-	why(signalled, to("WRK-2", "REM-3", "REM-5")...)
+	why(signalled, [2]string{"REM-5", "WRK-2"})
 	why(publish, [2]string{"CREATE-9", "REM-6"})
-	why(underLock, [2]string{"REM-4", "REM-3"}, [2]string{"REM-5", "REM-2"})
+	why(underLock, [2]string{"REM-4", "REM-3"})
 	why(setUp, from("REG-7", "IMP-5 punt", "PRE-4", "REM-2", "TOKEN-PUT", "TOKEN-PUT last")...)
-	why(setUp, [2]string{"TOK-6", "RELEASE"})
-	why(setUp, from("IMP-5 punt", "BIO-4", "CMP-4", "IMP-1", "MAP-REL", "NV-1", "PRE-2", "RELEASE", "REM-2", "REM-6", "SUB-1 no entry",
-		"TOKEN-PUT", "TOKEN-PUT last", "WRK-1")...)
+	why(setUp, from("IMP-5 punt", "BIO-4", "CMP-4", "GET-3", "MAP-REL", "NV-1", "PRE-2", "RELEASE", "REM-2", "REM-6", "SUB-1 no entry",
+		"SUB-1 no tag", "WRK-1")...)
 	why(noStep, [2]string{"IMP-5", "IMP-1"})
-	why(cause, [2]string{"IMP-5", "SUB-3"}, [2]string{"SUB-3", "GET-1"}, [2]string{"CMP-3", "CMP-4"}, [2]string{"IMP-5", "CMP-1"}, [2]string{"PRE-4", "CMP-4"}, [2]string{"WRK-1", "WRK-2"}, [2]string{"WRK-1", "TOKEN-PUT"},
+	why(cause, [2]string{"IMP-5", "SUB-3"}, [2]string{"SUB-3", "GET-1"}, [2]string{"CMP-3", "CMP-4"}, [2]string{"CMP-2", "GET-3"}, [2]string{"IMP-5", "CMP-1"}, [2]string{"PRE-4", "CMP-4"}, [2]string{"WRK-1", "WRK-2"},
 		[2]string{"WRK-2", "TOKEN-PUT"})
-	why(grace, from("MAP-REL", "CREATE-8", "GET-1", "TOKEN-PUT", "TOKEN-PUT last", "WRK-2")...)
-	why(moved, [2]string{"CMP-1", "REM-6"})
+	why(grace, from("MAP-REL", "GET-1", "TOKEN-PUT")...)
+	why(moved, [2]string{"CMP-1", "REM-3"}, [2]string{"REM-3 NULL", "CMP-1"})
+	why(underLock, to("RELEASE", "REM-2", "REM-3")...)
 
-	needs(twoTokens, [2]string{"REM-3 NULL", "TOKEN-PUT last"})
-	needs(again, to("RELEASE", "REM-3 NULL", "REM-6")...)
-	needs(again, [2]string{"REM-6", "REM-2"}, [2]string{"REM-3 NULL", "REM-6"}, [2]string{"REM-3 NULL", "CREATE-10"})
-	needs(reclaim, [2]string{"CMP-3", "WRK-1"}, [2]string{"REM-5", "CMP-3"}, [2]string{"REM-5", "CMP-4"})
-	needs(fullList, [2]string{"WRK-1", "REM-2"})
-	needs(inPlace, [2]string{"CREATE-5", "WRK-2"})
-	needs(lateReg, [2]string{"TOK-6", "REM-2"}, [2]string{"TOKEN-PUT last", "TOK-6"}, [2]string{"WRK-2", "TOK-6"}, [2]string{"TOKEN-PUT last", "IMP-5"})
-	needs(newMap, [2]string{"CREATE-5", "CMP-1"}, [2]string{"CREATE-5", "REM-3"}, [2]string{"WRK-2", "CREATE-10"})
-	needs(atOnce, to("CMP-2", "BIO-4", "SUB-1 no entry", "SUB-1 no tag")...)
+	needs(again, [2]string{"REM-3 NULL", "CREATE-10"}, [2]string{"TOKEN-PUT last", "IMP-5"}, [2]string{"CMP-3", "RELEASE"},
+		[2]string{"REM-3", "GET-1"}, [2]string{"TOKEN-PUT last", "REM-6"}, [2]string{"REM-6", "TOK-6"})
+	needs(short, to("REM-2", "TOK-6", "WRK-1", "REM-5")...)
+	needs(short, [2]string{"CREATE-5", "REM-3"}, [2]string{"REM-2", "CREATE-4"})
+	needs(together, from("MAP-REL", "CREATE-8", "TOKEN-PUT last", "WRK-2")...)
+	needs(together, [2]string{"WRK-1", "TOKEN-PUT"})
 	return out
 }()
 

@@ -10,8 +10,9 @@ import (
 // buffer is a dma-buf of a world, and what its exporter is like.
 type buffer struct {
 	buf *dmabufsim.DmaBuf
-	// backing is where the contents are.
+	// backing is where the contents are, and first where they begin in the dma-buf, in bytes.
 	backing func() []*hw.Page
+	first   uint64
 	// bo is the buffer as its memory manager has it, nil if there is none.
 	bo *dmabufsim.BufferObject
 	// peer is memory of another device that the buffer is in, nil if there is none.
@@ -47,6 +48,7 @@ func allKinds() []kind {
 		{"pinning-at-attach", newPinning},
 		{"odd", newOdd},
 		{"udmabuf", newUdmabuf},
+		{"far", newFar},
 	}
 	for _, p := range dmabufsim.Presets() {
 		all = append(all, kind{p.Name, func(t *kernel.Task, w *world, cfg config, name string) *buffer {
@@ -182,8 +184,8 @@ func newPinning(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	e := dmabufsim.NewPinningAtAttach(t, g, name, cfg.pages, place)
 	b := of(e.BufferObject, g.NewOwner)
 	b.disturb = func(t *kernel.Task, _ int) {
-		// Rings of other modes are closed by the tasks that use them, and then nobody is attached.
-		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY && w.mode.flags == 0 {
+		// Rings of other modes are closed by the tasks that use them, and a driver may go: then nobody is attached.
+		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY && w.mode.flags == 0 && !w.leaving {
 			t.Fail(iter.WrongErrno, "a buffer that is pinned was moved (%v)", err)
 		}
 	}
@@ -216,4 +218,12 @@ func newUdmabuf(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	w.bus.FDs.Close(t, dfd)
 	w.bus.FDs.Close(t, fd)
 	return &buffer{buf: d, backing: m.Pages}
+}
+
+// newFar is a buffer of which only the pages behind two gibibytes are backed.
+func newFar(t *kernel.Task, w *world, cfg config, name string) *buffer {
+	e := &lastPage{pages: w.bus.Memory.Alloc(t.Task, name, cfg.pages)}
+	hw.Fill(e.pages, name)
+	buf := w.bus.Export(t, name, uint64(far+cfg.pages*hw.PageSize), e)
+	return &buffer{buf: buf, backing: func() []*hw.Page { return e.pages }, first: far}
 }

@@ -16,7 +16,7 @@ var farOffset = &Scenario{
 	Story: "A buffer of two gibibytes and a page is registered, and the drive reads into its last page. The posted driver keeps the " +
 		"offset in an int, where it is negative, and reads the address for the transfer from before its array. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixWideOffset}},
 	},
@@ -48,7 +48,7 @@ var farOffset = &Scenario{
 // far is where the last page of a lastPage begins.
 const far = 1 << 31
 
-// lastPage is a static exporter of a buffer of which only the last page is backed: nobody goes
+// lastPage is a static exporter of a buffer of which only the last pages are backed: nobody goes
 // through the addresses of the others.
 type lastPage struct{ pages []*hw.Page }
 

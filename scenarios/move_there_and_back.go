@@ -21,7 +21,7 @@ var moveThereAndBack = &Scenario{
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{exporter: "pipelined-aba", vram: 4, peer: hw.PeerThruHostBridge})
+			t, w := boot(st, c, config{exporter: "pipelined", old: dmabufsim.Back, vram: 4, peer: hw.PeerThruHostBridge})
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{at: page, n: page, lba: page}) })
 			t.Go("exporter", func(t *kernel.Task) {
 				w.exp.BufferObject.Move(t, dmabufsim.System)

@@ -89,6 +89,11 @@ func (r *reference) perhaps(t *kernel.Task, x transfer) {
 	}
 	buffer := &r.buffers[x.buf]
 	is := hw.Peek(r.w.bufs[x.buf].backing(), x.at*sector, x.n*sector)
+	if r.w.bounces && !x.write { // what was in the bounce pages comes back, whoever put it there
+		r.unsure += uint64(x.n) * sector
+		*buffer = buffer.Overwrite(x.at*sector, is)
+		return
+	}
 	for i := range x.n {
 		memory, lba := (x.at+i)*sector, uint64(x.lba+i)
 		if x.write {

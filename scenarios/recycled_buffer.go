@@ -16,10 +16,10 @@ var recycledBuffer = &Scenario{
 		"unregisters them. Then it registers a dma-buf in the same slot, whose io_mapped_ubuf comes from the " +
 		"ring's cache and still says that it stands for two pinned pages. When it is released they are taken " +
 		"off the account once more. It needs no race.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixInitImu}},
+		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixInitImu}, {Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

@@ -13,7 +13,7 @@ var resetUnderPressure = &Scenario{
 	Story: "Somebody resets the drive, or it has stopped to answer, with a read in flight, while an exporter moves the buffer. The read is " +
 		"cancelled and issued again when the drive is back; the fence of the mapping waits for that. On the way there the driver " +
 		"allocates memory with GFP_KERNEL. Memory is short, the allocation enters reclaim, and reclaim may wait for the fence.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
@@ -28,8 +28,8 @@ var resetUnderPressure = &Scenario{
 			w.do(t, transfer{n: page}) // makes the mapping
 			x := transfer{n: page, lba: page}
 			w.submit(t, x)
-			t.Go("reset", func(t *kernel.Task) { w.driver.Reset(t) })
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
+			t.Go("reset", func(t *kernel.Task) { w.driver.Reset(t) })
 			t.Explore()
 			w.expect(t, x, w.rings[0].WaitCQE(t))
 			w.teardown(t)

@@ -18,7 +18,7 @@ var revoked = &Scenario{
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
 	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
-		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoMap}},
+		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoMap}, {Kind: iter.WrongErrno, Fix: token.FixKeepErrno}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

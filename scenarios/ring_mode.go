@@ -44,11 +44,11 @@ func modeOf(name string) mode {
 func (w *world) newRing(t *kernel.Task, cfg config) *uringsim.Ring {
 	m := modeOf(cfg.mode)
 	if m.flags == 0 && cfg.workers == 0 {
-		return uringsim.NewRing(t, cfg.buffers)
+		return uringsim.NewRing(t, cfg.buffers+cfg.spare)
 	}
 	r, err := uringsim.Setup(t, uringsim.Params{Entries: 64, Flags: m.flags, BoundedWorkers: cfg.workers})
 	if err == kernel.OK {
-		err = r.RegisterSparse(t, cfg.buffers)
+		err = r.RegisterSparse(t, cfg.buffers+cfg.spare)
 	}
 	if err != kernel.OK {
 		t.Fail(iter.WrongErrno, "a ring of mode %s cannot be set up: %v", m.name, err)
@@ -74,7 +74,11 @@ func (w *world) leave(t *kernel.Task, ring int) {
 // warm has the mappings of all buffers made, by a ring that is there for nothing else.
 func (w *world) warm(t *kernel.Task) {
 	r := uringsim.NewRing(t, 0)
-	for _, from := range w.rings[:w.tokens] {
+	for i, from := range w.rings {
+		if i >= w.tokens && i < w.used {
+			continue
+		}
+		r.Mm, r.User = from.Mm, from.User
 		r.CloneBuffers(t, uringsim.CloneArgs{Src: from, Flags: uringsim.IORING_REGISTER_DST_REPLACE})
 		for b := range w.bufs {
 			x := transfer{buf: b, n: page}

@@ -36,7 +36,7 @@ var steps = []Step{
 	{Name: "IT-3", Unreachable: "nobody asks a token iterator for its alignment: io_uring does not for any, and the block device looks at the offset in the bio"},
 	{Name: "IT-4", Unreachable: "only the mapping of user memory for a passthrough command asks for gaps, and that has no token"},
 	{Name: "IT-5"}, {Name: "IT-6"},
-	{Name: "BIO-0"}, {Name: "BIO-0 truncated"},
+	{Name: "BIO-0"}, {Name: "BIO-0 truncated"}, {Name: "BIO-0 falls back"},
 	{Name: "BIO-1"},
 	{Name: "BIO-2", Unreachable: "only raw block devices have the file operation dma_map, and no stacked device is one: nobody clones a token bio"},
 	{Name: "BIO-3"},

@@ -30,24 +30,27 @@ var swapToTheDrive = &Scenario{
 			t, w := boot(st, c, config{tags: 1, auditTags: true})
 			page0 := (&hw.Memory{}).Alloc(t.Task, "swapped out", 1)
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page}) })
-			t.Go("exporter", func(t *kernel.Task) {
-				b := w.exp.Buf
-				t.At("", "dma_resv_lock()")
-				b.Resv.Lock(t, nil)
-				t.Say("", "dma_buf_move_notify()")
-				b.MoveNotify(t)
-				t.Say("", "write a page to swap on "+w.queue.Name)
-				i := iter.Kvecs(t, hw.ToDevice, []iter.Kvec{iter.Lowmem(page0, 0, hw.PageSize)}, hw.PageSize)
-				swap := &iter.Kiocb{File: w.file, Pos: driveSize / 2, Flags: iter.IOCB_WRITE}
-				if n := w.file.Ops.WriteIter(t, swap, &i); n != hw.PageSize {
-					t.Fail(iter.WrongErrno, "a write to swap returned %s", result(n))
-				}
-				t.At("", "dma_resv_unlock()")
-				b.Resv.Unlock(t)
-			})
+			t.Go("exporter", func(t *kernel.Task) { w.swapLocked(t, page0) })
 			t.Explore()
 			w.ref.wroteElse(driveSize/2/sector, page)
 			w.teardown(t)
 		}
 	},
+}
+
+// swapLocked tells the importers of a move, and has a page written to swap with the reservation lock held.
+func (w *world) swapLocked(t *kernel.Task, page0 []*hw.Page) {
+	b := w.exp.Buf
+	t.At("", "dma_resv_lock()")
+	b.Resv.Lock(t, nil)
+	t.Say("", "dma_buf_move_notify()")
+	b.MoveNotify(t)
+	t.Say("", "write a page to swap on "+w.queue.Name)
+	i := iter.Kvecs(t, hw.ToDevice, []iter.Kvec{iter.Lowmem(page0, 0, hw.PageSize)}, hw.PageSize)
+	swap := &iter.Kiocb{File: w.file, Pos: driveSize / 2, Flags: iter.IOCB_WRITE}
+	if n := w.file.Ops.WriteIter(t, swap, &i); n != hw.PageSize {
+		t.Fail(iter.WrongErrno, "a write to swap returned %s", result(n))
+	}
+	t.At("", "dma_resv_unlock()")
+	b.Resv.Unlock(t)
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
+	"math"
 
 	"dmasim/blkmq"
 	"dmasim/dmabufsim"
@@ -39,6 +40,15 @@ type Workload struct {
 	Neighbour bool
 	// Warm has the mappings made before anything else.
 	Warm bool
+	// Idle is how many registrations of each buffer there are besides, in rings that nobody uses.
+	// With Warm they have mappings.
+	Idle int
+	// Exhausted is set if there is no memory until the exporter of the first buffer has moved it:
+	// for workers, nor for lists of the driver.
+	Exhausted bool
+	// Swap has an exporter write to swap on the drive, with the reservation lock held, before each
+	// move.
+	Swap bool
 	// Reclaims is how many allocations of each task may have to reclaim memory, which waits for
 	// all fences that are published, and Failures how many may fail; then only those on the path
 	// of the I/O do.
@@ -65,15 +75,27 @@ type Drive struct {
 	// Bounce copies what is transferred through other memory, and Lazy leaves what was unmapped
 	// in the TLB for a while.
 	Bounce, Lazy bool
-	// Interrupted is the number of a command that the drive interrupts, and the driver tries again.
-	Interrupted int
+	// Interrupted is the number of a command that the drive interrupts, and the driver tries again;
+	// Lost that of one that it never answers, so that it is aborted when its time is over.
+	Interrupted, Lost int
+	// Protected says that it has protection information, which the block layer makes and checks.
+	Protected bool
+	// Resets is how often somebody resets it.
+	Resets int
+	// Unbound has the driver taken from it. Transfers may fail then.
+	Unbound bool
 }
+
+// recovers tells whether the driver deals with timeouts, resets and removal.
+func (d Drive) recovers() bool { return d.Lost+d.Resets > 0 || d.Unbound }
 
 // Layout is what the tables of an odd exporter look like.
 type Layout struct {
 	Cuts  []int // lengths of the segments in pages, over and over
 	Row   int   // pages of the system that come in a row
 	Holes bool  // between the addresses of segments
+	// Ragged has each of the lengths be half a page less: drivers may refuse to map such a buffer.
+	Ragged bool
 }
 
 // Submitter is a task that transfers.
@@ -88,9 +110,9 @@ type Submitter struct {
 // Transfer is one read or write of some pages.
 type Transfer struct {
 	Write bool
-	// Renew is no transfer: the buffer is registered anew in its slot, and what is in flight goes
-	// on with the old registration. Nothing else is looked at then.
-	Renew bool
+	// Act is empty, or what the task does in place of a transfer: see [Acts]. Nothing else is looked
+	// at then.
+	Act string
 	// Start is the first sector in the submitter's, or the transfer's, pages of the
 	// buffer, Len the number of sectors; together at most these pages.
 	Start, Len int
@@ -118,6 +140,10 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		tags: wl.Drive.Tags, batch: wl.Drive.Batch, rings: len(wl.Submitters), clones: wl.Clones,
 		drive: wl.Drive.config(), limits: wl.Drive.limits, layout: wl.Layout.table(),
 		reclaims: wl.Reclaims, failures: wl.Failures, auditTags: true, auditQueue: true, disk: 1,
+		idle: wl.Idle, spare: 1,
+	}
+	if wl.Drive.Unbound {
+		cfg.disk = 0
 	}
 	if !wl.Distant {
 		cfg.peer = hw.PeerThruHostBridge
@@ -135,11 +161,27 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 	return func(st *sim.Task) {
 		t, w := boot(st, c, cfg)
 		w.align, w.cuts = wl.Drive.Align, wl.Drive.Sectors+wl.Drive.Segments+wl.Drive.Chunk > 0
+		w.ragged, w.queue.Integrity = wl.Layout.Ragged, wl.Drive.Protected
+		w.prepare(t, wl)
 		if wl.Warm {
 			w.warm(t)
 		}
 		if n := wl.Drive.Interrupted; n > 0 {
 			w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Fail, Status: nvmesim.CommandInterrupted, Nth: n})
+		}
+		if n := wl.Drive.Lost; n > 0 {
+			w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Hang, Nth: n})
+		}
+		if wl.Drive.recovers() {
+			w.ref.unsure = math.MaxUint32 // a command that is cancelled and tried again may transfer twice
+			// The driver gives a drive up of which a command is lost while it is reset.
+			w.leaving = wl.Drive.Lost > 0 && wl.Drive.Resets > 0
+		}
+		if wl.Swap {
+			w.swapped, w.swapFile = (&hw.Memory{}).Alloc(t.Task, "swapped out", 1), w.queue.Open(iter.O_DIRECT)
+		}
+		if wl.Exhausted {
+			t.ExhaustWorkers(true)
 		}
 		for i, s := range wl.Submitters {
 			t.Go(submitter(i), func(t *kernel.Task) { w.drive(t, i, s.place(i, i%cfg.buffers, per, slot), s.AtOnce) })
@@ -150,11 +192,17 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 			}
 			t.Go(fmt.Sprintf("exporter-%d", i), func(t *kernel.Task) {
 				for n := range wl.Moves {
+					if wl.Swap {
+						w.swapOut(t, b.buf, i*wl.Moves+n)
+					}
 					if wl.Pipelined && wl.Exporter == "" {
 						w.exp.MovePipelined(t)
 					} else {
 						b.disturb(t, n)
 					}
+				}
+				if wl.Exhausted && i == 0 {
+					t.ExhaustWorkers(false)
 				}
 			})
 		}
@@ -162,11 +210,22 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		if wl.Neighbour {
 			nic = w.neighbour(t, wl.Moves)
 		}
+		if n := wl.Drive.Resets; n > 0 {
+			t.Go("reset", func(t *kernel.Task) {
+				for range n {
+					w.driver.Reset(t)
+				}
+			})
+		}
+		if wl.Drive.Unbound {
+			t.Go("unbind", w.unbind)
+		}
 		t.Explore()
 		if nic != nil {
 			nic.Close(t)
 		}
 		w.teardown(t)
+		w.finish(t)
 	}
 }
 
@@ -179,22 +238,12 @@ func (w *world) drive(t *kernel.Task, ring int, xs []transfer, atOnce bool) {
 		w.doAll(t, xs...)
 	} else {
 		for _, x := range xs {
-			if x.renew {
-				w.renew(t, x)
-			} else {
+			if !w.act(t, x) {
 				w.do(t, x)
 			}
 		}
 	}
 	w.leave(t, ring)
-}
-
-// renew registers a buffer in its slot again. If that fails, the old registration stays.
-func (w *world) renew(t *kernel.Task, x transfer) {
-	err := w.rings[x.ring].RegisterDmaBuf(t, x.buf, w.file, w.bufs[x.buf].buf)
-	if err != kernel.OK && !w.mayFail(x, err) {
-		t.Fail(iter.WrongErrno, "registration of the dma-buf anew failed with %v", err)
-	}
 }
 
 // neighbour is a network card that has imported the first buffer, and a task that has it read the
@@ -213,7 +262,7 @@ func (w *world) neighbour(t *kernel.Task, times int) *dmabufsim.RDMA {
 	want := w.ref.buffers[0].Slice(last*hw.PageSize, hw.PageSize)
 	t.Go("mlx5", func(t *kernel.Task) {
 		for range times {
-			switch got, err := nic.Transfer(t, hw.ToDevice, last, nil); {
+			switch got, err := nic.Transfer(t, hw.ToDevice, int(b.first/hw.PageSize)+last, nil); {
 			case b.forgets || err == kernel.ENOMEM && w.failing:
 			case err != kernel.OK || !got.Equal(want):
 				t.Fail(hw.DataCorruption, "the network card read %v (%v)", got, err)
@@ -232,7 +281,7 @@ func (s Submitter) place(i, buf, per, slot int) []transfer {
 		if s.AtOnce {
 			part += k
 		}
-		out = append(out, transfer{ring: i, buf: buf, renew: op.Renew, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
+		out = append(out, transfer{ring: i, buf: buf, act: op.Act, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
 	}
 	return out
 }
@@ -241,7 +290,7 @@ func (s Submitter) place(i, buf, per, slot int) []transfer {
 func (wl Workload) slot() int { return cmp.Or(wl.Pages, 2) * page }
 
 func (d Drive) config() nvmesim.Config {
-	cfg := nvmesim.Config{Queues: d.Queues, IOMMU: hw.Config{Bounce: d.Bounce}}
+	cfg := nvmesim.Config{Queues: d.Queues, Recovers: d.recovers(), IOMMU: hw.Config{Bounce: d.Bounce}}
 	if d.Lazy {
 		cfg.IOMMU.Mode = hw.Lazy
 	}
@@ -265,7 +314,11 @@ func (d Drive) limits(l *blkmq.Limits) {
 func (l Layout) table() dmabufsim.Layout {
 	t := dmabufsim.Layout{Chunk: l.Row, Holes: l.Holes}
 	for _, n := range l.Cuts {
-		t.Cuts = append(t.Cuts, n*hw.PageSize)
+		n *= hw.PageSize
+		if l.Ragged {
+			n -= hw.PageSize / 2
+		}
+		t.Cuts = append(t.Cuts, n)
 	}
 	return t
 }

@@ -54,7 +54,7 @@ func (wl Workload) smaller() []Workload {
 	for i, s := range wl.Submitters {
 		try(func(w *Workload) { w.Submitters[i].AtOnce = false })
 		for k, x := range s.Transfers {
-			if x.Renew {
+			if x.Act != "" {
 				continue
 			}
 			to := func(y Transfer) { try(func(w *Workload) { w.Submitters[i].Transfers[k] = y }) }

@@ -15,8 +15,8 @@ import (
 //
 // Each io is a submitter that waits for one transfer before the next, each burst one that submits
 // all of them at once. r3+2:4 reads two sectors, from sector 4 of its part of the drive into
-// sector 3 of its part of the buffer; w writes from there to the drive; renew registers the buffer
-// anew.
+// sector 3 of its part of the buffer; w writes from there to the drive; what else a task does has a
+// name, such as renew, see [Acts].
 
 // workloadFields has the fields of a workload in the order of the text.
 var workloadFields = []struct {
@@ -29,6 +29,7 @@ var workloadFields = []struct {
 	{name: "cuts", at: func(w *Workload) any { return &w.Layout.Cuts }, max: 16},
 	{name: "row", at: func(w *Workload) any { return &w.Layout.Row }, max: 16},
 	{name: "holes", at: func(w *Workload) any { return &w.Layout.Holes }},
+	{name: "ragged", at: func(w *Workload) any { return &w.Layout.Ragged }},
 	{name: "distant", at: func(w *Workload) any { return &w.Distant }},
 	{name: "reuse", at: func(w *Workload) any { return &w.Reuse }},
 	{name: "mode", at: func(w *Workload) any { return &w.Mode }},
@@ -42,12 +43,19 @@ var workloadFields = []struct {
 	{name: "bounce", at: func(w *Workload) any { return &w.Drive.Bounce }},
 	{name: "lazy", at: func(w *Workload) any { return &w.Drive.Lazy }},
 	{name: "interrupted", at: func(w *Workload) any { return &w.Drive.Interrupted }, max: 1 << 16},
+	{name: "lost", at: func(w *Workload) any { return &w.Drive.Lost }, max: 1 << 16},
+	{name: "protected", at: func(w *Workload) any { return &w.Drive.Protected }},
+	{name: "resets", at: func(w *Workload) any { return &w.Drive.Resets }, max: 16},
+	{name: "unbound", at: func(w *Workload) any { return &w.Drive.Unbound }},
 	{name: "buffers", at: func(w *Workload) any { return &w.Buffers }, max: 16},
-	{name: "pages", at: func(w *Workload) any { return &w.Pages }, max: 64},
+	{name: "pages", at: func(w *Workload) any { return &w.Pages }, max: 1024},
 	{name: "moves", at: func(w *Workload) any { return &w.Moves }, max: 1 << 16},
 	{name: "pipelined", at: func(w *Workload) any { return &w.Pipelined }},
 	{name: "neighbour", at: func(w *Workload) any { return &w.Neighbour }},
 	{name: "warm", at: func(w *Workload) any { return &w.Warm }},
+	{name: "idle", at: func(w *Workload) any { return &w.Idle }, max: 64},
+	{name: "exhausted", at: func(w *Workload) any { return &w.Exhausted }},
+	{name: "swap", at: func(w *Workload) any { return &w.Swap }},
 	{name: "reclaims", at: func(w *Workload) any { return &w.Reclaims }, max: 1 << 16},
 	{name: "failures", at: func(w *Workload) any { return &w.Failures }, max: 1 << 16},
 	{name: "clones", at: func(w *Workload) any { return &w.Clones }, max: 1 << 16},
@@ -97,8 +105,8 @@ func slashes[T any](list []T, text func(T) string) string {
 }
 
 func (x Transfer) String() string {
-	if x.Renew {
-		return "renew"
+	if x.Act != "" {
+		return x.Act
 	}
 	text := "r"
 	if x.Write {
@@ -185,10 +193,10 @@ func (wl *Workload) set(name, val string, some bool) error {
 }
 
 func parseTransfer(text string) (x Transfer, err error) {
-	if text == "renew" {
-		return Transfer{Renew: true}, nil
+	if slices.Contains(Acts(), text) {
+		return Transfer{Act: text}, nil
 	}
-	wrong := fmt.Errorf("workload: %q is no transfer; one is like r0+8 or w3+2:4, or renew", text)
+	wrong := fmt.Errorf("workload: %q is no transfer; one is like r0+8 or w3+2:4, or %s", text, strings.Join(Acts(), ", "))
 	if len(text) == 0 || text[0] != 'r' && text[0] != 'w' {
 		return x, wrong
 	}
@@ -239,6 +247,12 @@ func (wl Workload) Validate() error {
 		return fmt.Errorf("workload: with align and chunk a transfer can be cut where it must not be, and fails half done; leave one out")
 	case wl.Distant && slices.Contains(reached, wl.Exporter):
 		return fmt.Errorf("workload: the exporter %q needs a drive that reaches the memory of other devices; leave distant out", wl.Exporter)
+	case wl.Layout.Ragged && (wl.Exporter != "odd" || wl.Layout.Cuts == nil):
+		return fmt.Errorf("workload: ragged makes the cuts of the exporter odd shorter; exporter=odd,cuts=1,ragged does")
+	case wl.Swap && (wl.Moves == 0 || !moves(wl.Exporter)):
+		return fmt.Errorf("workload: swap is what comes before a move; give an exporter that moves, and moves=1")
+	case wl.Exhausted && (wl.Moves == 0 || !moves(wl.Exporter)):
+		return fmt.Errorf("workload: memory is exhausted until a buffer has moved; give an exporter that moves, and moves=1")
 	}
 	for _, name := range wl.Without {
 		if !slices.Contains(kernel.Detectors(), name) {
@@ -248,7 +262,10 @@ func (wl Workload) Validate() error {
 	for _, s := range wl.Submitters {
 		for _, x := range s.Transfers {
 			switch slot := wl.slot(); {
-			case x.Renew:
+			case x.Act != "":
+				if !slices.Contains(Acts(), x.Act) {
+					return unknown("act", x.Act, Acts())
+				}
 			case x.Len < 1 || x.Start+x.Len > slot:
 				return fmt.Errorf("workload: %v does not fit into the %d sectors that a transfer has; pages=N makes them more", x, slot)
 			case x.Lba+x.Len > 2*slot:

@@ -32,9 +32,20 @@ type world struct {
 	freezing *dmabufsim.Freezing // the first buffer, if the exporter is such a one
 	mode     mode
 	failing  bool // allocations may fail
+	bounces  bool // the drive does not reach all memory by itself
 	cuts     bool // the drive may take less in a command than a transfer has
 	align    int  // what the drive wants of bytes of memory, 0 if it is not looked at
-	tokens   int  // rings that have registrations of their own; the others have clones
+	used     int  // rings that tasks use
+	tokens   int  // of these, the first ones: those with registrations of their own; the others have clones
+	ragged   bool // the driver may refuse to map a buffer
+
+	// What workloads have besides, see act.
+	user     *uringsim.User
+	long     *dmabufsim.DmaBuf
+	swapped  []*hw.Page // what goes to swap
+	swapFile *iter.File
+	buffered bool // the file may have lost O_DIRECT
+	leaving  bool // the driver may have been unbound, or have given the drive up
 }
 
 // config says how a world differs from the usual one.
@@ -57,6 +68,8 @@ type config struct {
 	batch   bool // completions come in batches
 
 	rings   int    // 0 means 1
+	idle    int    // rings besides, with registrations of their own
+	spare   int    // slots of a ring beyond those of the buffers
 	clones  int    // of the rings, the last ones, which share the registrations of the others
 	mode    string // of the rings, see modes
 	workers int    // of a ring's bounded pool; 0 means what the kernel takes
@@ -92,7 +105,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 		}
 	}
 	token.Repair(t, c.Fixes|c.Design.Fixes)
-	w := &world{bus: dmabufsim.NewBus(t), mode: modeOf(cfg.mode), failing: cfg.failures > 0, tokens: cfg.rings - cfg.clones}
+	w := &world{bus: dmabufsim.NewBus(t), mode: modeOf(cfg.mode), failing: cfg.failures > 0, used: cfg.rings, tokens: cfg.rings - cfg.clones}
 	w.bus.SyncsAtUnmap = !token.Repaired(t, token.FixSkipUnmapSync)
 	for i := range cfg.buffers {
 		name := "vram"
@@ -102,7 +115,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 		w.bufs = append(w.bufs, w.export(t, cfg, name))
 	}
 	cfg.drive.Name, cfg.drive.Size, cfg.drive.Depth, cfg.drive.Design = "nvme0", driveSize, cfg.tags, c.Design.maker
-	if cfg.drive.IOMMU.Bounce {
+	if w.bounces = cfg.drive.IOMMU.Bounce; w.bounces {
 		cfg.drive.IOMMU.Memory = w.bus.Memory
 	}
 	if w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0 {
@@ -122,10 +135,13 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	w.file = w.queue.Open(iter.O_DIRECT)
 	w.ref = newReference(w)
 	w.audit(t, cfg)
-	for i := range cfg.rings {
+	for i := range cfg.rings + cfg.idle {
+		if i == cfg.rings {
+			cfg.mode = "" // nobody enters them, or closes them
+		}
 		r := w.newRing(t, cfg)
 		w.rings = append(w.rings, r)
-		if i >= w.tokens {
+		if i >= w.tokens && i < cfg.rings {
 			r.CloneBuffers(t, uringsim.CloneArgs{Src: w.rings[i%w.tokens], Flags: uringsim.IORING_REGISTER_DST_REPLACE})
 			continue
 		}
@@ -178,7 +194,7 @@ const page, sector = hw.SectorsPerPage, hw.SectorSize
 type transfer struct {
 	ring, buf  int
 	write      bool
-	renew      bool // register the buffer anew instead
+	act        string // do something else instead, see acts
 	at, n, lba int
 }
 
@@ -192,8 +208,7 @@ func (w *world) do(t *kernel.Task, x transfer) {
 func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 	flying := 0
 	for i, x := range xs {
-		if x.renew {
-			w.renew(t, x)
+		if w.act(t, x) {
 			continue
 		}
 		w.submitAs(t, x, uint64(i))
@@ -207,8 +222,14 @@ func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 
 // expect checks the completion entry of a transfer, and its data.
 func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
+	if x.act == vectored {
+		if c.Res >= 0 || !w.mayFail(x, kernel.Errno(-c.Res)) {
+			w.failed(t, c, kernel.EFAULT)
+		}
+		return
+	}
 	if c.Res < 0 && w.mayFail(x, kernel.Errno(-c.Res)) {
-		if w.cuts {
+		if w.cuts || w.leaving {
 			w.ref.perhaps(t, x)
 		}
 		return // otherwise nothing was transferred
@@ -269,9 +290,15 @@ func (w *world) cpuWrite(t *kernel.Task, x transfer) {
 func (w *world) mayFail(x transfer, err kernel.Errno) bool {
 	switch err {
 	case kernel.ENOMEM:
-		return w.failing || w.bufs[x.buf].forgets
-	case kernel.ENODEV, kernel.EIO:
-		return w.bufs[x.buf].forgets
+		return w.failing
+	case kernel.ENODEV:
+		return w.bufs[x.buf].forgets || w.leaving
+	case kernel.EIO, kernel.EREMOTEIO: // the latter of a command that is not tried again
+		return w.leaving
+	case kernel.EINVAL:
+		return w.ragged || w.buffered
+	case kernel.EOPNOTSUPP: // only direct I/O can be polled for
+		return w.buffered && w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0
 	}
 	return false
 }
@@ -288,9 +315,17 @@ func (w *world) sqe(x transfer, userData uint64) uringsim.SQE {
 	if x.write {
 		op = uringsim.IORING_OP_WRITE_FIXED
 	}
+	if x.act == vectored {
+		return uringsim.SQE{Opcode: uringsim.IORING_OP_READV_FIXED, Flags: w.mode.sqe, File: w.file, BufIndex: x.buf,
+			Iovecs: []iter.Iovec{{Len: hw.PageSize}}, UserData: userData}
+	}
+	first := uint64(0)
+	if x.buf < len(w.bufs) {
+		first = w.bufs[x.buf].first
+	}
 	return uringsim.SQE{
 		Opcode: op, Flags: w.mode.sqe, File: w.file, BufIndex: x.buf,
-		Addr: uint64(x.at) * hw.SectorSize, Len: uint64(x.n) * hw.SectorSize,
+		Addr: first + uint64(x.at)*hw.SectorSize, Len: uint64(x.n) * hw.SectorSize,
 		Off:      int64(x.lba) * hw.SectorSize,
 		UserData: userData,
 	}

@@ -106,6 +106,18 @@ const (
 	// FixResetScope has the driver's reset_work allocate without entering reclaim: fences wait for the
 	// requests that it issues again.
 	FixResetScope
+	// FixRetryBusy has a direct write of a token, whose pages were made dirty in the cache again, write and
+	// drop them once more (BIO-0), instead of going through the cache, which cannot copy from a token.
+	FixRetryBusy
+	// FixSetBiosAside has SUB-3 set the task's list of bios aside while a map is made, so that what the exporter
+	// submits for that is issued, and not kept until the submission is over that waits for it.
+	FixSetBiosAside
+	// FixWaitThroughStops has CREATE-5 go on waiting after a signal that neither kills the task nor cancels the
+	// request: a stop, or the freezer.
+	FixWaitThroughStops
+	// FixCountDone has an update of buffers that cannot read an entry say how many it has done, as for any
+	// other failure (REG-1).
+	FixCountDone
 )
 
 // FixInfo describes a repair for people.
@@ -183,6 +195,14 @@ var fixes = []FixInfo{
 		"invalidate, unmap and detach when the driver is unbound from the device"},
 	{FixResetScope, "reset-scope", "REM-5, CMP-2",
 		"allocate in the driver's reset_work without entering reclaim"},
+	{FixRetryBusy, "retry-busy", "BIO-0",
+		"write and drop pages again that were made dirty again, instead of writing a token through the page cache"},
+	{FixSetBiosAside, "set-bios-aside", "SUB-3, CREATE-6",
+		"issue at once what is submitted while a map is made, with the task's list of bios set aside"},
+	{FixWaitThroughStops, "wait-through-stops", "CREATE-5",
+		"go on waiting for fences after a signal that neither kills the task nor cancels the request"},
+	{FixCountDone, "count-done", "REG-1",
+		"say how many entries of an update were done when one cannot be read"},
 }
 
 // Fixes lists every repair.

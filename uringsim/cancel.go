@@ -48,7 +48,19 @@ func (req *request) cancelWork(t *kernel.Task) bool {
 		return true
 	}
 	if !req.work.worker.Done() {
-		t.SendSignal(req.work.worker, false)
+		t.SetNotifySignal(req.work.worker)
 	}
 	return false
+}
+
+// GroupStop is what a stop of the process does to the ring's workers (SIGSTOP, and a debugger that attaches);
+// the freezer, of a suspend or of a container, does the same. Each has a signal pending until it is done with its
+// request, and that ends its interruptible waits. It goes on when the process is continued.
+func (r *Ring) GroupStop(t *kernel.Task) {
+	t.Step(sim.Op{Verb: "do_signal_stop", Obj: &r.wq.obj})
+	for _, req := range slices.Clone(r.wq.list) {
+		if w := req.work.worker; req.work.running && !w.Done() {
+			t.SendSignal(w, false)
+		}
+	}
 }

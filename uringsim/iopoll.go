@@ -19,7 +19,7 @@ type Iopoller interface {
 type pollList struct {
 	obj  sim.Object
 	list []*request
-	done int // requests in the list, or about to be, with iopoll_completed
+	done int // requests in the list with iopoll_completed
 }
 
 // Ready tells whether a request can be taken from the list.
@@ -33,8 +33,10 @@ func (req *request) pollIssued(t *kernel.Task, f issueFlags) {
 		r.lock(t)
 		defer r.unlock(t)
 	}
+	t.Touch(&r.poll.obj, sim.Write) // the end looks whether it is in the list
 	req.listed = true
 	if req.polled {
+		r.poll.done++
 		r.poll.list = append([]*request{req}, r.poll.list...)
 		return
 	}
@@ -46,8 +48,9 @@ func (req *request) completePolled(t *kernel.Task, res int64) {
 	req.endOnce(t)
 	req.result(t, res)
 	t.Touch(&req.ring.poll.obj, sim.Write)
-	req.polled = true
-	req.ring.poll.done++
+	if req.polled = true; req.listed {
+		req.ring.poll.done++
+	}
 }
 
 // doPoll is io_do_iopoll: asks the devices, and takes what is complete. uring_lock is held.

@@ -160,7 +160,7 @@ func (req *request) initFile(t *kernel.Task, write bool) kernel.Errno {
 	if file.Mode&mode == 0 {
 		return kernel.EBADF
 	}
-	k.File, k.Flags = file, file.IocbFlags()
+	k.File, k.Flags = file, file.IocbFlags(t)
 	if err := k.SetRWFlags(req.sqe.RWFlags, write); err != kernel.OK {
 		return err
 	}

@@ -19,6 +19,8 @@ type RegBuffer struct {
 	Target *iter.File
 	DmaBuf *dmabufsim.DmaBuf
 	Tag    uint64
+	// Unreadable says that the struct io_uring_reg_buffer itself is in memory that cannot be read.
+	Unreadable bool
 }
 
 // RegisterBuffers is IORING_REGISTER_BUFFERS, and BUFFERS2 if there are tags: a new table,
@@ -100,7 +102,11 @@ func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuf
 		e := &entries[done]
 		var n *node
 		var err kernel.Errno
-		if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && (e.Target != nil || e.DmaBuf != nil) {
+		if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && e.Unreadable {
+			if err = kernel.EFAULT; !token.Repaired(t, token.FixCountDone) {
+				return 0, err
+			}
+		} else if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && (e.Target != nil || e.DmaBuf != nil) {
 			n, err = r.newDmaBuf(t, e)
 		} else {
 			n, err = r.newUserBuffer(t, e)

@@ -76,7 +76,12 @@ func (tok *dmaToken) create(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	resv.Lock(t, nil)
 	t.At("CREATE-5", "dma_resv_wait_timeout(BOOKKEEP)")
 	res := kernel.ETIME
-	if left := resv.WaitTimeout(t, dmabufsim.UsageBookkeep, true, kernel.MaxScheduleTimeout); left < 0 {
+	left := resv.WaitTimeout(t, dmabufsim.UsageBookkeep, true, kernel.MaxScheduleTimeout)
+	if left < 0 && tok.fixes.Has(token.FixWaitThroughStops) && t.StopPending() {
+		resv.Wait(t, dmabufsim.UsageBookkeep)
+		left = kernel.MaxScheduleTimeout
+	}
+	if left < 0 {
 		res = kernel.Errno(-left)
 		t.Stressf("CREATE-5", "a signal: %v", res)
 		t.Mark("CREATE-5 interrupted")

@@ -20,10 +20,15 @@ func (a *app) coverage(args []string) (int, error) {
 	fs := flags("coverage")
 	var design string
 	fs.Var(&once{value: &design}, "design", "")
+	runs := fs.Int("runs", 0, "")
+	seed := fs.Uint64("seed", 1, "")
 	asJSON := fs.Bool("json", false, "")
 	names, err := parse(fs, args)
 	if err != nil {
 		return 0, err
+	}
+	if *runs < 0 {
+		return 0, fmt.Errorf("--runs %d: a number of runs of drawn workloads is 0 or more", *runs)
 	}
 	of := []string{design}
 	if design == "" { // as posted, and what is behind the first defects
@@ -51,6 +56,9 @@ func (a *app) coverage(args []string) (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	c, err := scenarios.CoverSteps(ctx, all, explore.Coverage{}, designs...)
+	if err == nil && *runs > 0 {
+		err = c.CoverDrawn(ctx, &scenarios.Fuzz{Design: designs[len(designs)-1], Seed: *seed}, *runs)
+	}
 	if err != nil {
 		fmt.Fprintf(a.stderr, "dmasim coverage: interrupted after %d runs\n", c.Runs)
 		return exitIncomplete, nil

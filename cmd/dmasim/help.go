@@ -55,9 +55,11 @@ usage:
   dmasim repair [SCENARIO...] [--full] [--json]
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
       of them by default, and what goes wrong without each repair of a set
-  dmasim coverage [SCENARIO...] [--design NAME] [--json]
+  dmasim coverage [SCENARIO...] [--design NAME] [--runs N] [--seed N] [--json]
       which steps of the specification the runs of scenarios come to, and which
       pairs of steps of two tasks met at an object, in which order
+      --runs    runs of drawn workloads, besides; none by default
+      --seed    of these, 1 by default
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
       run small programs, written as tables, and list their final states

@@ -14,7 +14,7 @@ import (
 // theirs.
 //
 // That a lock was waited for is no part of it, since its holder would have come later just
-// as well; nor is a grace period. An order of locks is the business of Lockdep.
+// as well; nor is what queued a work that had the only worker; nor is a grace period. An order of locks is the business of Lockdep.
 type Cone struct {
 	Notes  []Dep
 	m      *sim.Machine
@@ -47,6 +47,8 @@ type part struct {
 	ref *sim.Object
 	// took is set if it is known where that was taken.
 	took bool
+	// inTheWay is set of what had to be over first, see waitsItsTurn.
+	inTheWay bool
 }
 
 // hop is how one part of a cone depends on another.
@@ -99,6 +101,11 @@ func noWait(o *sim.Object, verb string) bool {
 	}
 	return false
 }
+
+// waitsItsTurn tells whether an operation waits until others are out of the way: works, where there is
+// no worker for all, and commands whose data a drive transfers when it is disabled. Had they not been
+// begun, nobody would have waited: whoever began them was not needed.
+func waitsItsTurn(verb string) bool { return verb == "run work" || verb == "disable controller" }
 
 // once are the types whose waits depend on what was done before them, too: what has
 // happened, stays so.
@@ -265,11 +272,12 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	}
 	switch events := c.m.Events(); {
 	case e.Enabler >= 0 && e.Enabler < i:
-		if w := &events[e.Enabler]; w.Op >= c.low {
+		if w := &events[e.Enabler]; w.Op >= c.low && !(w.Verb == available && c.rescued(e.Task)) {
 			p := part{task: w.Task, at: w.Op, how: woke, by: by, from: i}
 			if e.Obj != nil && (c.careful && !once(e.Obj) || supply(e.Obj)) {
 				p.ref = e.Obj
 			}
+			p.inTheWay = waitsItsTurn(e.Verb)
 			s.marks = append(s.marks, mark{part: p})
 		}
 	case e.Joins != nil:
@@ -277,6 +285,17 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	case e.Blocking && e.Obj != nil && once(e.Obj):
 		s.wants = append(s.wants, want{e.Obj, by, i})
 	}
+}
+
+// rescued tells whether the work that a task is in the cone for has a rescuer: it would have run
+// without memory.
+func (c *Cone) rescued(t *sim.Task) bool {
+	for i := len(c.Notes) - 1; i >= 0; i-- {
+		if n := c.Notes[i]; n.Task == t && n.Kind == NoteWork {
+			return n.On != nil && n.On.flags&WQ_MEM_RECLAIM != 0
+		}
+	}
+	return false
 }
 
 // took notes that the task of a part took the reference for which that is in the cone, and so
@@ -291,7 +310,7 @@ func (c *Cone) took(part int32) {
 func (c *Cone) enter(s *coneScratch, p part) {
 	ti := int32(p.task.Index())
 	for _, a := range s.active[ti] {
-		if have := c.parts[a].ref; have == nil || have == p.ref {
+		if have := &c.parts[a]; (have.ref == nil || have.ref == p.ref) && (!have.inTheWay || p.inTheWay) {
 			return // in it already, and for at least as much
 		}
 	}
@@ -301,7 +320,7 @@ func (c *Cone) enter(s *coneScratch, p part) {
 	c.parts = append(c.parts, p)
 	s.active[ti] = append(s.active[ti], int32(len(c.parts)-1))
 	s.used = append(s.used, ti)
-	if born := int32(p.task.BornOp()); born >= max(c.low, c.begun) && p.task.Parent() != nil && born < p.at {
+	if born := int32(p.task.BornOp()); !p.inTheWay && born >= max(c.low, c.begun) && p.task.Parent() != nil && born < p.at {
 		s.marks = append(s.marks, mark{part: part{at: born}, child: p.task})
 	}
 }

@@ -12,7 +12,7 @@ func (t *Task) ExhaustWorkers(on bool) {
 	k := t.K
 	verb := "memory is exhausted"
 	if !on {
-		verb = "memory is available"
+		verb = available
 	}
 	t.Step(sim.Op{Verb: verb, Obj: &k.SystemWq.obj})
 	k.workers.exhausted, k.workers.short = on, true
@@ -20,6 +20,9 @@ func (t *Task) ExhaustWorkers(on bool) {
 		wq.resized(t)
 	}
 }
+
+// available is the verb of the operation that ends it.
+const available = "memory is available"
 
 // withoutWorkers tells whether no worker can be created. Exhaust takes effect on a queue when
 // something happens to it next.

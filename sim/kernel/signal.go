@@ -20,6 +20,22 @@ func (t *Task) SendSignal(target *Task, fatal bool) {
 	target.wokenBySignal()
 }
 
+// SetNotifySignal is set_notify_signal: it ends interruptible waits of the target as a signal does, and is
+// none. Any context.
+func (t *Task) SetNotifySignal(target *Task) {
+	t.Step(sim.Op{Verb: "set_notify_signal", Obj: by(t, target)})
+	t.Locked(&target.woken)
+	target.pending.notify = true
+	target.wokenBySignal()
+}
+
+// StopPending tells whether what is pending is only a signal that does not kill: task_sigpending(current),
+// but neither fatal_signal_pending nor TIF_NOTIFY_SIGNAL. It is part of the operation that was granted last.
+func (t *Task) StopPending() bool {
+	t.Touch(t.wake(), sim.Read)
+	return t.pending == signals{any: true}
+}
+
 // wokenBySignal is signal_wake_up: a task that sleeps in a state which admits the signal
 // runs, and is nobody's to be woken any more.
 func (t *Task) wokenBySignal() {

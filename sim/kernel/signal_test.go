@@ -24,6 +24,26 @@ func TestSignalPending(t *testing.T) {
 	})
 }
 
+// What ends interruptible waits is told apart: a stop is a signal that neither kills nor notifies.
+func TestStopPending(t *testing.T) {
+	passes(t, func(k *Task) {
+		require.False(t, k.StopPending())
+		k.SetNotifySignal(k)
+		require.True(t, k.SignalPending())
+		require.False(t, k.TaskSigpending())
+		require.False(t, k.StopPending())
+		k.RunTaskWork()
+		require.False(t, k.SignalPending())
+		k.SendSignal(k, false)
+		require.True(t, k.StopPending())
+		k.SetNotifySignal(k)
+		require.False(t, k.StopPending())
+		k.RunTaskWork()
+		k.SendSignal(k, true)
+		require.False(t, k.StopPending())
+	})
+}
+
 // A return to user mode delivers signals and runs task work; get_signal alone leaves the
 // notification of task work.
 func TestSignalsAndTaskWork(t *testing.T) {

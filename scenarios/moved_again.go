@@ -1,0 +1,29 @@
+package scenarios
+
+import (
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/kernel"
+)
+
+var movedAgain = &Scenario{
+	Name: "moved-again",
+	Story: "An exporter moves a buffer twice, one move right after the other, while a task reads; a mapping exists before. The mapping that the " +
+		"read makes may be made before the one of the first move is unmapped and freed, and the second move may find either, or none.",
+	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{})
+			w.do(t, transfer{n: page}) // makes the mapping
+			t.Go("exporter", func(t *kernel.Task) {
+				for range 2 {
+					w.exp.Move(t)
+				}
+			})
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page, lba: page}) })
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

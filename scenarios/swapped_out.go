@@ -1,0 +1,48 @@
+package scenarios
+
+import (
+	"dmasim/iter"
+	"dmasim/sim"
+	"dmasim/sim/explore"
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
+	"dmasim/token"
+)
+
+var swappedOut = &Scenario{
+	Name: "swapped-out",
+	Story: "The contents of a buffer are in swap, on the drive that it is registered for or any other, and map_dma_buf reads " +
+		"them back. The posted design maps inside of the submission of a bio. What a task submits while it submits is " +
+		"put on a list of its own, and issued when the first submission is over; that one waits for map_dma_buf, which " +
+		"waits for the contents. It needs no race.",
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.All},
+	Defects: map[string][]Defect{
+		"rfc-v2": {{Kind: sim.Deadlock, Fix: token.FixSetBiosAside}},
+	},
+	body: func(c Case) func(*sim.Task) {
+		return func(st *sim.Task) {
+			t, w := boot(st, c, config{})
+			const at = driveSize / 2
+			swap := func(t *kernel.Task, dir hw.Direction, pages []*hw.Page, call func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64) {
+				n := uint64(len(pages)) * hw.PageSize
+				i := iter.Kvecs(t, dir, []iter.Kvec{iter.Lowmem(pages, 0, n)}, n)
+				if got := call(t, &iter.Kiocb{File: w.file, Pos: at}, &i); got != int64(n) {
+					t.Fail(iter.WrongErrno, "a transfer of swap returned %s", result(got))
+				}
+			}
+			w.exp.SwapOut(t,
+				func(t *kernel.Task, pages []*hw.Page) {
+					swap(t, hw.ToDevice, pages, w.file.Ops.WriteIter)
+					w.ref.wroteElse(at/sector, len(pages)*page)
+				},
+				func(t *kernel.Task, pages []*hw.Page) {
+					swap(t, hw.FromDevice, pages, w.file.Ops.ReadIter)
+					w.ref.asked += uint64(len(pages)) * hw.PageSize
+				})
+			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page}) })
+			t.Explore()
+			w.teardown(t)
+		}
+	},
+}

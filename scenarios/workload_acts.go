@@ -1,0 +1,170 @@
+package scenarios
+
+import (
+	"slices"
+
+	"dmasim/dmabufsim"
+	"dmasim/iter"
+	"dmasim/sim/hw"
+	"dmasim/sim/kernel"
+	"dmasim/uringsim"
+)
+
+// act is what a task of a workload does in place of a transfer, by name. One without do is a transfer
+// that must fail.
+type act struct {
+	name string
+	do   func(w *world, t *kernel.Task, x transfer)
+}
+
+var acts = []act{
+	{"renew", (*world).renew},
+	{"own", (*world).own},
+	{"long", (*world).tooLong},
+	{"undirect", (*world).undirect},
+	{vectored, nil},
+}
+
+// vectored reads with READV_FIXED.
+const vectored = "readv"
+
+// Acts lists what there is to do in place of a transfer, for [Workload]: to register the buffer anew
+// in its slot, while what is in flight goes on with the old registration; to register memory of
+// the task's own, a compound page, beside the buffers, to unregister it, and to register the buffer
+// anew; to register a dma-buf that is
+// too long; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
+// vectors, which must fail.
+func Acts() (names []string) {
+	for _, a := range acts {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+// act does what a task does in place of a transfer: false if x is one, or is one that must fail.
+func (w *world) act(t *kernel.Task, x transfer) bool {
+	for _, a := range acts {
+		if a.name == x.act && a.do != nil {
+			a.do(w, t, x)
+			return true
+		}
+	}
+	return false
+}
+
+// prepare makes what acts need, before there are tasks.
+func (w *world) prepare(t *kernel.Task, wl Workload) {
+	for _, s := range wl.Submitters {
+		for _, x := range s.Transfers {
+			switch {
+			case x.Act == "own" && w.user == nil:
+				pages := (&hw.Memory{}).Alloc(t.Task, "user", 2)
+				folio := &hw.Folio{Pages: len(pages)}
+				for _, p := range pages {
+					p.Folio = folio
+				}
+				w.user = &uringsim.User{}
+				mm := iter.NewMm(t, "user")
+				mm.Mmap(t, ownAddr, pages, iter.PROT_READ|iter.PROT_WRITE)
+				for _, r := range w.rings {
+					r.Mm, r.User = mm, w.user
+				}
+			case x.Act == "long" && w.long == nil:
+				w.long = w.bus.Export(t, "long", 1<<32+hw.PageSize, unmapped{})
+			case x.Act == "undirect":
+				w.file.WillChange(t)
+			}
+		}
+	}
+}
+
+// finish drops what prepare made, when no buffer is registered any more.
+func (w *world) finish(t *kernel.Task) {
+	if w.long != nil {
+		w.long.Put(t)
+	}
+	if w.user != nil && w.user.Locked != 0 {
+		t.Fail(kernel.Leak, "%d page(s) of locked memory are accounted for, with no buffer registered", w.user.Locked)
+	}
+}
+
+// ownAddr is where a task has memory of its own.
+const ownAddr = 0x200000
+
+// renew registers a buffer in its slot again. If that fails, the old registration stays.
+func (w *world) renew(t *kernel.Task, x transfer) {
+	w.registered(t, x, w.rings[x.ring].RegisterDmaBuf(t, x.buf, w.file, w.bufs[x.buf].buf))
+}
+
+// registered checks what a registration has returned.
+func (w *world) registered(t *kernel.Task, x transfer, err kernel.Errno) {
+	if err != kernel.OK && !w.mayFail(x, err) && !(w.leaving && err == kernel.EFAULT) {
+		t.Fail(iter.WrongErrno, "registration of a buffer failed with %v", err)
+	}
+}
+
+// own registers a compound page beside the buffers for a while. What that leaves in the ring's cache, the
+// buffer gets that is registered anew.
+func (w *world) own(t *kernel.Task, x transfer) {
+	r, slot := w.rings[x.ring], len(w.bufs)
+	entry := uringsim.RegBuffer{Iovec: &iter.Iovec{Base: ownAddr, Len: 2 * hw.PageSize}}
+	_, err := r.UpdateBuffers(t, uint32(slot), 0, []uringsim.RegBuffer{entry})
+	w.registered(t, x, err)
+	if err == kernel.OK {
+		r.UnregisterBuffer(t, slot)
+	}
+	w.renew(t, x)
+}
+
+// tooLong registers a dma-buf whose size does not fit into the length of a buffer: that fails, or a
+// read beyond what is left of the size is tried.
+func (w *world) tooLong(t *kernel.Task, x transfer) {
+	r, slot := w.rings[x.ring], len(w.bufs)
+	if r.RegisterDmaBuf(t, slot, w.file, w.long) != kernel.OK {
+		return
+	}
+	e := w.sqe(transfer{ring: x.ring, buf: slot, at: page, n: page}, 0)
+	r.Submit(t, e)
+	if res := r.WaitCQE(t).Res; res == iter.Neg(kernel.EFAULT) {
+		t.Fail(iter.WrongErrno, "a read at %d of a buffer of %d bytes ended with %s", e.Addr, w.long.Size, result(res))
+	}
+	r.UnregisterBuffer(t, slot)
+}
+
+// undirect takes O_DIRECT from the file.
+func (w *world) undirect(t *kernel.Task, _ transfer) {
+	w.buffered = true
+	w.file.SetFlags(t, w.file.Flags&^iter.O_DIRECT)
+}
+
+// swapOut is the n-th time that an exporter tells its importers to let go of the buffer and then has a
+// page written to swap on the drive, all with the reservation lock held.
+func (w *world) swapOut(t *kernel.Task, b *dmabufsim.DmaBuf, n int) {
+	t.At("", "dma_resv_lock()")
+	b.Resv.Lock(t, nil)
+	t.Say("", "dma_buf_move_notify()")
+	b.MoveNotify(t)
+	t.Say("", "write a page to swap on "+w.queue.Name)
+	i := iter.Kvecs(t, hw.ToDevice, []iter.Kvec{iter.Lowmem(w.swapped, 0, hw.PageSize)}, hw.PageSize)
+	lba := uint64(driveSize/2/sector + n*page)
+	to := &iter.Kiocb{File: w.swapFile, Pos: int64(lba) * sector, Flags: iter.IOCB_WRITE}
+	switch n := w.swapFile.Ops.WriteIter(t, to, &i); {
+	case n == hw.PageSize:
+		w.ref.wroteElse(lba, page)
+	case n >= 0 || !w.mayFail(transfer{}, kernel.Errno(-n)):
+		t.Fail(iter.WrongErrno, "a write to swap returned %s", result(n))
+	}
+	t.At("", "dma_resv_unlock()")
+	b.Resv.Unlock(t)
+}
+
+// unbind takes the driver from the device. What is in flight, or comes later, may fail then.
+func (w *world) unbind(t *kernel.Task) {
+	w.leaving = true
+	w.driver.Unbind(t)
+}
+
+// moves tells whether an exporter disturbs those who have imported its buffers.
+func moves(exporter string) bool {
+	return !slices.Contains([]string{"odd", "udmabuf", "far"}, exporter)
+}
