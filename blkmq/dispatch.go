@@ -131,7 +131,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
 			}
 			list = append([]*Request{rq}, list...)
 		default:
-			rq.End(t, s)
+			t.OnBehalf(rq.handed, func() { rq.End(t, s) })
 			if len(list) > 0 {
 				s = kernel.BLK_STS_OK
 			}

@@ -250,26 +250,80 @@ func TestAllocationUnderThePlug(t *testing.T) {
 // Who waits for a tag runs the queue, and gives out what others left there: a fence that waits for
 // their requests does not depend on it, wherever it came from.
 func TestDispatchInPassing(t *testing.T) {
-	on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
-		x := newFenced(k, false)
-		var published kernel.Completion
-		published.Init(k, nil, "published")
-		k.Go("submitter", func(k *kernel.Task) {
-			p := StartPlug(k, 1)
-			x.SubmitBio(k, x.bio())
-			published.Wait(k) // flushes the plug, for a worker to dispatch
-			p.Finish(k)
+	for _, status := range []kernel.BlkStatus{kernel.BLK_STS_OK, kernel.BLK_STS_IOERR} { // which ends it there
+		on.Survives(t, explore.NewDPOR(), func(k *kernel.Task) {
+			x := newFenced(k, false)
+			x.driver.status = status
+			var published kernel.Completion
+			published.Init(k, nil, "published")
+			k.Go("submitter", func(k *kernel.Task) {
+				p := StartPlug(k, 1)
+				x.SubmitBio(k, x.bio())
+				published.Wait(k) // flushes the plug, for a worker to dispatch
+				p.Finish(k)
+			})
+			k.Go("exporter", func(k *kernel.Task) {
+				x.invalidate(k)
+				published.CompleteAll(k)
+			})
+			k.Go("passer-by", func(k *kernel.Task) {
+				published.Wait(k)
+				k.FromUser("io_uring_enter")
+				x.SubmitBio(k, x.plain(0, 8))
+			})
+			k.Explore()
+			x.close(k)
 		})
-		k.Go("exporter", func(k *kernel.Task) {
-			x.invalidate(k)
-			published.CompleteAll(k)
-		})
-		k.Go("passer-by", func(k *kernel.Task) {
-			published.Wait(k)
-			k.FromUser("io_uring_enter")
-			x.SubmitBio(k, x.plain(0, 8))
-		})
-		k.Explore()
-		x.close(k)
-	})
+	}
+}
+
+// Whoever has set the timer of a queue is not needed by a request that times out: it would have set the timer
+// itself. A fence that waits for the request depends on what is done before that is started (R3).
+func TestTimeoutOfOne(t *testing.T) {
+	body := func(gfp kernel.GFP, polled bool) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, true)
+			x.disk, _ = newTimed(k, func(k *kernel.Task, rq *Request) EH {
+				if polled {
+					rq.Complete(k, kernel.BLK_STS_OK)
+				} else {
+					k.Interrupt("irq", func(k *kernel.Task) { rq.Complete(k, kernel.BLK_STS_OK) })
+				}
+				return BLK_EH_DONE
+			})
+			x.use.Token = x.tok
+			var published kernel.Completion
+			published.Init(k, nil, "published")
+			k.Go("submitter", func(k *kernel.Task) {
+				if !x.tok.refs.TrygetLive(k) {
+					return
+				}
+				var m kernel.Mem
+				k.Alloc(gfp, &m, "bio")
+				k.Free(&m)
+				b := x.bio()
+				b.Flags |= REQ_NOWAIT
+				x.SubmitBio(k, b)
+			})
+			k.Go("exporter", func(k *kernel.Task) {
+				x.invalidate(k)
+				published.CompleteAll(k)
+			})
+			k.Go("passer-by", func(k *kernel.Task) {
+				published.Wait(k)
+				k.FromUser("io_uring_enter")
+				x.SubmitBio(k, x.plain(0, 8))
+			})
+			k.Explore()
+			x.close(k)
+		}
+	}
+	for _, polled := range []bool{false, true} {
+		on.Survives(t, explore.NewDPOR(), body(kernel.GFP_NOWAIT, polled))
+	}
+	r := explore.Run(context.Background(), on.Body(body(kernel.GFP_KERNEL, false)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+	require.NotNil(t, r.Found)
+	defer r.Found.Machine.Close()
+	require.Equal(t, dmabufsim.FenceRule, r.Found.Failure.Kind)
+	require.Contains(t, r.Found.Failure.Message, "R3: an allocation of bio with GFP_KERNEL")
 }

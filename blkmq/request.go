@@ -42,6 +42,7 @@ type Request struct {
 	tail      *Bio
 	tag       int
 	handed    kernel.Point // see handOver
+	started   kernel.Point // where it was started, or handed over before that
 	state     state
 	refs      int // besides the owner's, see timeouts
 	dead      bool
@@ -102,6 +103,9 @@ func (rq *Request) bind(b *Bio, nsegs uint32) {
 func (rq *Request) Start(t *kernel.Task) {
 	if rq.state != idle {
 		t.Warn("blk_mq_start_request: the request is not idle")
+	}
+	if rq.started = rq.handed; rq.started == (kernel.Point{}) {
+		rq.started = t.Point()
 	}
 	rq.q.timer.add(t, rq)
 	rq.state, rq.refused = inFlight, 0

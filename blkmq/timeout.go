@@ -66,6 +66,8 @@ func (w *timeouts) add(t *kernel.Task, rq *Request) {
 	w.arm(t, (rq.deadline+kernel.HZ-1)/kernel.HZ*kernel.HZ) // by whole seconds
 }
 
+// arm sets the timer for at, if it is not to fire before that. A request that times out does not depend
+// on whoever did so: it would have armed the timer itself. What it depends on is how it was started.
 func (w *timeouts) arm(t *kernel.Task, at kernel.Jiffies) {
 	t.Touch(&w.obj, using)
 	if w.armed && w.expires <= at {
@@ -73,7 +75,7 @@ func (w *timeouts) arm(t *kernel.Task, at kernel.Jiffies) {
 	}
 	t.Touch(&w.obj, sim.Write)
 	w.armed, w.expires = true, at
-	w.q.kblockd.ModDelayed(t, &w.work, max(at-t.K.Jiffies(t), 0))
+	t.Asking(func() bool { return w.q.kblockd.ModDelayed(t, &w.work, max(at-t.K.Jiffies(t), 0)) })
 }
 
 // AbortRequest is blk_abort_request: the request's time is up now.
@@ -132,7 +134,9 @@ func (w *timeouts) handle(t *kernel.Task, rq *Request, now kernel.Jiffies) {
 	}
 	rq.refs++
 	rq.timedOut = true
-	if w.q.Ops.(Timeouter).Timeout(t, rq) == BLK_EH_RESET_TIMER {
+	var eh EH
+	t.OnBehalf(rq.started, func() { eh = w.q.Ops.(Timeouter).Timeout(t, rq) })
+	if eh == BLK_EH_RESET_TIMER {
 		w.add(t, rq)
 	}
 	t.Touch(&w.obj, sim.Write)

@@ -29,6 +29,8 @@ type Driver struct {
 	aborts       int  // abort_limit: how many more can be sent
 	on           bool // the device is enabled
 	stopped      bool // NVME_CTRL_STOPPED
+	stopsFirst   bool
+	removed      bool // the tag set has no queue any more
 	frozen       int
 	shutdownLock kernel.Mutex
 	resetWq      *kernel.Workqueue
@@ -70,6 +72,9 @@ type Config struct {
 	WriteCache     bool
 	// Recovers has the driver deal with timeouts: abort, reset, removal.
 	Recovers bool
+	// StopsFirst has nvme_quiesce_io_queues stop the queues before it says so. In Linux 6.12 it is the
+	// other way around, and a reset that the driver's removal overlaps may leave the queues stopped.
+	StopsFirst bool
 }
 
 // defaultSGLThreshold is that of the module's parameter.
@@ -123,7 +128,7 @@ func NewDrive(t *kernel.Task, cfg Config) *Driver {
 	var ops blkmq.Ops = d
 	if cfg.Recovers {
 		ops = recovering{d}
-		d.recovers = true
+		d.recovers, d.stopsFirst = true, cfg.StopsFirst
 		d.initRecovery(t)
 	}
 	d.queue = tags.NewQueue(t, cfg.Name+"n1", cfg.Size, d.limits(t, cfg), ops, cfg.Design)

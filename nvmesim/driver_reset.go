@@ -44,22 +44,29 @@ func (d *Driver) disable(t *kernel.Task, shutdown bool) {
 	}
 }
 
-// quiesce is nvme_quiesce_io_queues.
+// quiesce is nvme_quiesce_io_queues. The flag is set before the queue is stopped: who clears it in
+// between, which is without shutdownLock, lets go what does not stand still yet.
 func (d *Driver) quiesce(t *kernel.Task) {
 	t.Touch(&d.obj, sim.Write)
-	if d.stopped {
+	if d.stopped || d.removed {
 		d.queue.WaitQuiesceDone(t)
 		return
 	}
-	d.stopped = true
-	d.queue.Quiesce(t)
+	d.stopped = !d.stopsFirst
+	d.queue.QuiesceNowait(t)
+	if d.stopsFirst {
+		t.Touch(&d.obj, sim.Write)
+		d.stopped = true
+	}
+	d.queue.WaitQuiesceDone(t)
 }
 
 // unquiesce is nvme_unquiesce_io_queues.
 func (d *Driver) unquiesce(t *kernel.Task) {
 	t.Touch(&d.obj, sim.Write)
-	if d.stopped {
-		d.stopped = false
+	was := d.stopped
+	d.stopped = false
+	if was && !d.removed {
 		d.queue.Unquiesce(t)
 	}
 }
@@ -78,6 +85,7 @@ func (d *Driver) cancel(t *kernel.Task, rq *blkmq.Request) {
 func (c *Controller) stop(t *kernel.Task, q *queuePair) {
 	t.Step(sim.Op{Verb: "disable controller", Obj: &q.obj, Guard: (*still)(q)})
 	q.epoch++
+	q.deleted = true
 	q.busy, q.running, q.late = 0, 0, 0
 	var hung []hung
 	for _, h := range c.hung {
@@ -162,15 +170,15 @@ func (d *Driver) Remove(t *kernel.Task) {
 		d.disable(t, true)
 	}
 	d.resetWork.Flush(t)
+	t.Step(sim.Op{Verb: "nvme_remove_namespaces", Obj: &d.obj})
+	d.unquiesce(t)
 	if d.State(t) == NVME_CTRL_DEAD {
 		d.queue.MarkDead(t)
-		d.unquiesce(t)
 	}
-	for ; d.frozen > 0; d.frozen-- {
-		d.queue.Unfreeze(t)
-	}
-	d.queue.Remove(t)
 	d.changeState(t, NVME_CTRL_DELETING_NOIO)
+	d.queue.Remove(t)
+	t.Touch(&d.obj, sim.Write)
+	d.removed = true
 	d.disable(t, true)
 	for _, p := range c.pools {
 		p.destroy(t)

@@ -59,7 +59,9 @@ func (d *Driver) timeoutReset(t *kernel.Task) blkmq.EH {
 		return blkmq.BLK_EH_DONE
 	}
 	d.disable(t, false)
-	d.resetWq.Queue(t, &d.resetWork)
+	if d.State(t) != NVME_CTRL_RESETTING || !d.resetWq.Queue(t, &d.resetWork) { // nvme_try_sched_reset
+		d.unquiesce(t)
+	}
 	return blkmq.BLK_EH_DONE
 }
 

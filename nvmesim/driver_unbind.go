@@ -45,10 +45,11 @@ func (d *Driver) Unbind(t *kernel.Task) {
 	}
 }
 
-// detachAll takes all mappings away, waits until the last one has gone, and detaches.
+// detachAll takes all mappings away, waits until the last one has gone, and detaches. It waits without the
+// lock: a work that unmaps one may also drop the last reference of another token, which detaches under
+// the lock, and there may be no second worker.
 func (d *Driver) detachAll(t *kernel.Task) {
 	d.regs.lock.Lock(t)
-	defer d.regs.lock.Unlock(t)
 	for _, r := range d.regs.list {
 		resv := &r.DmaBuf.Resv
 		resv.Lock(t, nil)
@@ -56,7 +57,10 @@ func (d *Driver) detachAll(t *kernel.Task) {
 		r.Token.Invalidate(t)
 		resv.Unlock(t)
 	}
+	d.regs.lock.Unlock(t)
 	d.regs.maps.Await(t, "wait for unmaps", func(n int) bool { return n == 0 })
+	d.regs.lock.Lock(t)
+	defer d.regs.lock.Unlock(t)
 	for _, r := range d.regs.list {
 		r.DmaBuf.Detach(t, r.Private)
 		r.Private = nil

@@ -50,6 +50,7 @@ type queuePair struct {
 	enabled bool
 
 	epoch   int // counts how often the queue was deleted
+	deleted bool
 	busy    int // commands that were read from the ring and will be completed
 	running int // of these, those that were fetched
 	late    int // of these, those that wait for others
@@ -81,7 +82,7 @@ func (q *queuePair) reset() {
 	q.tail, q.doorbell, q.posted, q.head = 0, 0, 0, 0
 	q.phase, q.expected = 1, 1
 	clear(q.cq)
-	q.loose, q.raised = nil, false
+	q.loose, q.raised, q.deleted = nil, false, false
 }
 
 // submission is the class of what is done to the queues: commands are independent of
@@ -113,7 +114,9 @@ func (q *queuePair) submit(t *kernel.Task, last bool, cmds ...*Command) {
 		if q.doorbell++; q.doorbell == len(q.sq) {
 			q.doorbell = 0
 		}
-		t.OnBehalf(handed, func() { q.ctrl.accept(t, q, cmd) })
+		if !q.deleted { // otherwise the doorbell is that of no queue
+			t.OnBehalf(handed, func() { q.ctrl.accept(t, q, cmd) })
+		}
 	}
 }
 

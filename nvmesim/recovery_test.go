@@ -6,6 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dmasim/blkmq"
+	"dmasim/internal/simtest"
+	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 )
@@ -214,6 +217,39 @@ func TestRemoval(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A reset that has been allowed when the removal begins, and is queued when that has looked for it, is
+// no reset any more; but it stops the queues, which the removal lets go. In Linux 6.12 the one comes into
+// the middle of the other: the queue stays stopped, and the removal waits for what is in it.
+func TestRemovalDuringReset(t *testing.T) {
+	program := func(stopsFirst bool, io int) func(*kernel.Task) {
+		return func(k *kernel.Task) {
+			r := recovery(k, 2)
+			r.stopsFirst = stopsFirst
+			for i := range io {
+				k.Go("submitter", func(k *kernel.Task) {
+					r.queue.SubmitBio(k, r.bio(blkmq.REQ_OP_READ, uint64(8*i), 4096*i, 4096))
+				})
+			}
+			r.changeState(k, NVME_CTRL_RESETTING)
+			k.Go("reset", func(k *kernel.Task) { r.resetWq.Queue(k, &r.resetWork) })
+			k.Go("remove", func(k *kernel.Task) { r.Remove(k) })
+			k.Explore()
+			require.Len(t, r.ended, io)
+			require.Zero(t, r.queue.Tags.InUse())
+			require.Zero(t, r.ctrl.IOMMU.Mapped())
+		}
+	}
+	ends := func(runs int, stopsFirst bool, io int) map[string]bool {
+		ends, _, _ := on.Ends(explore.NewRandom(1), runs, func(k *kernel.Task, _ func(string, ...any)) { program(stopsFirst, io)(k) },
+			func(f *sim.Failure) string { return string(f.Kind) })
+		return ends
+	}
+	require.Equal(t, simtest.Set("", string(sim.Warn), string(sim.LostWakeup)), ends(8_000, false, 1))
+	on.Finds(t, delays(), program(false, 1), sim.Warn)
+	on.Survives(t, simtest.Within(explore.Delays, 3), program(true, 1))
+	require.Equal(t, simtest.Set(""), ends(2_000, true, 2))
 }
 
 // Whenever a timeout fires, the command is completed once: well, or with an error if it was

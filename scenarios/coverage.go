@@ -11,8 +11,8 @@ import (
 	"dmasim/sim/explore"
 )
 
-// StepCoverage is which steps of the specification the runs of scenarios came to, and in which
-// order steps of different tasks met at an object.
+// StepCoverage is which steps of the specification runs came to, and in which order steps of different
+// tasks met at an object. The zero value has no runs.
 type StepCoverage struct {
 	// Runs is how many there were.
 	Runs int
@@ -33,14 +33,10 @@ type Pair struct {
 	Forth, Back int
 }
 
-func newStepCoverage() *StepCoverage {
-	return &StepCoverage{Steps: map[string]int{}, First: map[string]string{}, Pairs: map[[2]string]*Pair{}}
-}
-
 // CoverSteps explores scenarios on some designs, up to the quick promise or up to the given
 // bound if that is set, goes on after failures, and looks which steps the runs come to.
 func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, designs ...*Design) (*StepCoverage, error) {
-	c := newStepCoverage()
+	c := &StepCoverage{}
 	m := sim.NewMachine()
 	defer m.Close()
 	m.Trace(true)
@@ -100,7 +96,9 @@ func (c *StepCoverage) CoverDrawn(ctx context.Context, f *Fuzz, runs int) error 
 
 // add notes what the last run of a machine did.
 func (c *StepCoverage) add(m *sim.Machine, scenario string) {
-	c.Runs++
+	if c.Runs++; c.Runs == 1 {
+		c.Steps, c.First, c.Pairs = map[string]int{}, map[string]string{}, map[[2]string]*Pair{}
+	}
 	marks := m.Marks()
 	seen := map[string]bool{}
 	for _, k := range marks {

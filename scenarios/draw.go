@@ -77,11 +77,6 @@ func Draw(s Source) Workload {
 		wl.Submitters = append(wl.Submitters, task)
 	})
 	wl.Clones = s.Int("clones", 0, len(wl.Submitters)-1)
-	if wl.releases() {
-		// Lockdep takes who ends a registration for whom the unbinding needs, which would have
-		// ended it as well.
-		wl.Drive.Unbound = false
-	}
 	if s.Int("far", 0, 199) == 199 { // which costs as much as ten others
 		wl.Exporter, wl.Layout, wl.Distant, wl.Exhausted, wl.Swap = "far", Layout{}, false, false, false
 		wl.Submitters, wl.Clones, wl.Idle, wl.Buffers = wl.Submitters[:1], 0, 0, 1
@@ -99,18 +94,6 @@ func Draw(s Source) Workload {
 	return wl
 }
 
-// releases tells whether registrations are ended by tasks.
-func (wl Workload) releases() bool {
-	for _, s := range wl.Submitters {
-		for _, x := range s.Transfers {
-			if x.Act == "renew" || x.Act == "own" {
-				return true
-			}
-		}
-	}
-	return modeOf(wl.Mode).flags != 0
-}
-
 // usual are the exporters that are drawn.
 var usual = slices.DeleteFunc(Exporters(), func(name string) bool { return name == "far" })
 
@@ -125,11 +108,11 @@ func drawDrive(s Source, seldom func(string, int) int, rarely func(string) bool)
 		Interrupted: seldom("interrupted", 3),
 		Protected:   rarely("protected"),
 	}
-	// No command is lost: the rules of fences take who has armed the timer of the queue for whom a
-	// request needs.
-	if rarely("unbound") { // a reset that races the removal of the drive is a bug of the driver by itself
-		d.Unbound = true
-	} else if rarely("resets at all") {
+	if rarely("lost at all") {
+		d.Lost = s.Int("lost", 1, 3)
+	}
+	d.Unbound = rarely("unbound")
+	if rarely("resets at all") || d.Unbound && s.Int("resets, too", 0, 1) == 1 {
 		d.Resets = s.Int("resets", 1, 2)
 	}
 	if n := seldom("sectors", 2); n > 0 {

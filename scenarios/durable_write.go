@@ -14,7 +14,7 @@ var durableWrite = &Scenario{
 		"transfers its data, and then waits for a flush of the cache, which is a request of its own; it keeps the mapping " +
 		"until that is over. An exporter moves the buffer meanwhile, and has to wait for the flush as well.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{drive: nvmesim.Config{WriteCache: true}})

@@ -15,7 +15,7 @@ var stoppedProcess = &Scenario{
 		"woken for that. One waits for the fence of a copy, to make a mapping for a read; the wait is interruptible, ends with the errno " +
 		"of a signal, and the read fails. A read of a drive must not: nobody has asked for that.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Full:  explore.Coverage{Bound: explore.All},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: iter.WrongErrno, Fix: token.FixWaitThroughStops}},
 	},

@@ -290,7 +290,7 @@ func (s Submitter) place(i, buf, per, slot int) []transfer {
 func (wl Workload) slot() int { return cmp.Or(wl.Pages, 2) * page }
 
 func (d Drive) config() nvmesim.Config {
-	cfg := nvmesim.Config{Queues: d.Queues, Recovers: d.recovers(), IOMMU: hw.Config{Bounce: d.Bounce}}
+	cfg := nvmesim.Config{Queues: d.Queues, Recovers: d.recovers(), StopsFirst: true, IOMMU: hw.Config{Bounce: d.Bounce}}
 	if d.Lazy {
 		cfg.IOMMU.Mode = hw.Lazy
 	}

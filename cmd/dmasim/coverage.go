@@ -65,14 +65,14 @@ func (a *app) coverage(args []string) (int, error) {
 	}
 	whole := len(names) == 0 && design == ""
 	if *asJSON {
-		a.coverageJSON(c, whole)
+		a.coverageJSON(c, whole, *runs > 0)
 	} else {
-		a.coverageText(c, whole)
+		a.coverageText(c, whole, *runs > 0)
 	}
 	return exitOK, nil
 }
 
-func (a *app) coverageText(c *scenarios.StepCoverage, whole bool) {
+func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
 	w := a.stdout
 	rows := [][]string{{"step", "runs", "seen first in"}}
 	for _, s := range scenarios.Steps() {
@@ -86,7 +86,7 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole bool) {
 	both := 0
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x), whyNot(p, x, whole)})
+		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x), whyNot(p, x, whole, drawn)})
 		if x.Forth > 0 && x.Back > 0 {
 			both++
 		}
@@ -102,8 +102,8 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole bool) {
 }
 
 // whyNot says why two steps met in one order only. Where not all scenarios were explored others may
-// have the other order.
-func whyNot(p [2]string, x *scenarios.Pair, whole bool) string {
+// have the other order, and where workloads were drawn further ones.
+func whyNot(p [2]string, x *scenarios.Pair, whole, drawn bool) string {
 	if p[0] == p[1] || x.Forth > 0 && x.Back > 0 {
 		return ""
 	}
@@ -113,7 +113,10 @@ func whyNot(p [2]string, x *scenarios.Pair, whole bool) string {
 	if m, ok := scenarios.Meetings()[p]; ok {
 		return m.String()
 	}
-	if whole {
+	switch {
+	case drawn:
+		return "no run that was drawn has it"
+	case whole:
 		return "nobody has said why"
 	}
 	return "other scenarios have it"
@@ -162,7 +165,7 @@ type pairJSON struct {
 	Why    string    `json:"why,omitempty"`
 }
 
-func (a *app) coverageJSON(c *scenarios.StepCoverage, whole bool) {
+func (a *app) coverageJSON(c *scenarios.StepCoverage, whole, drawn bool) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	for _, s := range scenarios.Steps() {
@@ -170,6 +173,6 @@ func (a *app) coverageJSON(c *scenarios.StepCoverage, whole bool) {
 	}
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back, whyNot(p, x, whole)})
+		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back, whyNot(p, x, whole, drawn)})
 	}
 }

@@ -35,7 +35,7 @@ func (wq *Workqueue) after(t *Task, w *Work, delay Jiffies) {
 	}
 	st, cpu := w.st, t.cpu
 	st.timerWq = wq
-	st.timer = t.After(int64(delay)*nanoseconds, t.K.timerMode(w.name), w.name, func(s *sim.Task) {
+	st.timer = t.timer(delay, w.name, func(s *sim.Task) {
 		n := t.fork(InSoftirq)
 		n.Task = s
 		n.Touch(&st.obj, sim.Write)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 
 	"dmasim/sim"
 )
@@ -33,13 +34,14 @@ const (
 	NoteSubmit                   // a request for I/O was submitted
 	NoteLast                     // a last reference was dropped
 	NoteRequest                  // a request for I/O ended
+	NoteBehalf                   // what follows was handed over by somebody else
 	NoteBehind                   // something was taken that had to be waited for as long as other I/O has it
 )
 
 // kindsOfNotes are words for programs that read reports.
 var kindsOfNotes = [...]string{
 	NoteAlloc: "allocation", NoteLock: "lock", NoteWait: "wait", NoteWork: "work", NoteTaskWork: "task-work",
-	NoteUser: "system-call", NoteSubmit: "submission", NoteLast: "last-reference", NoteRequest: "request-end", NoteBehind: "behind-io",
+	NoteUser: "system-call", NoteSubmit: "submission", NoteLast: "last-reference", NoteRequest: "request-end", NoteBehalf: "on-behalf", NoteBehind: "behind-io",
 }
 
 func (k NoteKind) String() string { return kindsOfNotes[k] }
@@ -60,6 +62,11 @@ type Note struct {
 
 	lock *lockNode
 	obj  *sim.Object
+	// until is the last operation that depends on a reference having been the last one, or that is done on
+	// behalf of somebody.
+	until  int32
+	before int32 // how many notes there were by then
+	behalf Point
 }
 
 // Place is where the note was made.
@@ -92,10 +99,15 @@ func (t *Task) note(n Note) {
 
 // creates notes the creation of a task.
 func (t *Task) creates(n *sim.Task, sort string) {
-	d := &t.K.Deps
-	if d.Off {
-		return
+	if !t.K.Deps.Off {
+		t.bears(n)
+		t.K.isA(n, sort)
 	}
+}
+
+// bears notes what the creation of a task depends on.
+func (t *Task) bears(n *sim.Task) {
+	d := &t.K.Deps
 	for len(d.births) <= n.Index() {
 		d.births = append(d.births, birth{})
 	}
@@ -104,7 +116,16 @@ func (t *Task) creates(n *sim.Task, sort string) {
 		b = birth{handed: p.Place.Task, at: p.op, notes: int32(p.notes)}
 	}
 	d.births[n.Index()] = b
-	t.K.isA(n, sort)
+}
+
+// timer is sim.Task.After.
+func (t *Task) timer(delay Jiffies, name string, fn func(*sim.Task)) *sim.Timer {
+	tm := t.After(int64(delay)*nanoseconds, t.K.timerMode(name), name, fn)
+	if !t.K.Deps.Off {
+		tasks := t.Machine().Tasks()
+		t.bears(tasks[len(tasks)-1])
+	}
+	return tm
 }
 
 // birth is what the creation of a task depended on: what its creator had done when there were so
@@ -123,14 +144,21 @@ type birth struct {
 func (t *Task) OnBehalf(p Point, fn func()) {
 	before := t.behalf
 	t.behalf = p
+	n, changes := len(t.K.Deps.notes), p.Place.Task != nil || before.Place.Task != nil
+	if changes {
+		t.note(Note{Kind: NoteBehalf, behalf: p, until: math.MaxInt32})
+	}
 	fn()
+	if changes {
+		t.ends(n)
+	}
 	t.behalf = before
 }
 
 // Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.
-func (t *Task) Asking(fn func() bool) bool {
+func (t *Task) Asking(fn func() bool) (ok bool) {
 	t.asking++
-	ok := fn()
+	t.OnBehalf(Point{}, func() { ok = fn() })
 	t.asking--
 	return ok
 }
@@ -155,8 +183,18 @@ func (t *Task) Ends(format string, args ...any) {
 	}
 }
 
-// last notes that the last reference was dropped of what o counts.
-func (t *Task) last(o *sim.Object) { t.note(Note{Kind: NoteLast, Name: o.Name, obj: o}) }
+// last notes that the last reference was dropped of what o counts; n is for ends.
+func (t *Task) last(o *sim.Object) (n int) {
+	t.note(Note{Kind: NoteLast, Name: o.Name, obj: o, until: math.MaxInt32})
+	return len(t.K.Deps.notes) - 1
+}
+
+// ends says that what follows of t does not depend on what a note says any more.
+func (t *Task) ends(n int) {
+	if d := &t.K.Deps; !d.Off {
+		d.notes[n].until, d.notes[n].before = int32(t.Machine().Ops()), int32(len(d.notes))
+	}
+}
 
 // Point is a point of the run from which on it matters what was done.
 type Point struct {

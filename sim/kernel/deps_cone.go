@@ -14,7 +14,8 @@ import (
 // theirs.
 //
 // That a lock was waited for is no part of it, since its holder would have come later just
-// as well; nor is what queued a work that had the only worker; nor is a grace period. An order of locks is the business of Lockdep.
+// as well; nor is what began something that was only in the way; nor is a grace period. An order of locks
+// is the business of Lockdep.
 type Cone struct {
 	Notes  []Dep
 	m      *sim.Machine
@@ -38,6 +39,7 @@ type Dep struct {
 type part struct {
 	task *sim.Task
 	at   int32
+	near int32 // the first of its operations that it turned out to be needed up to
 	how  hop
 	by   int32 // the part that depended on this one, -1 for the point itself
 	from int32 // the event of that part that did, of a wait
@@ -47,6 +49,11 @@ type part struct {
 	ref *sim.Object
 	// took is set if it is known where that was taken.
 	took bool
+	// kills is set if that is the first reference, which comes with the object, and which nobody takes: it
+	// is there for whoever kills first. A waiter that kills what is not dead yet needs nobody for that.
+	kills bool
+	// own is set of what is done on behalf of nobody, within what is done on behalf of somebody.
+	own bool
 	// inTheWay is set of what had to be over first, see waitsItsTurn.
 	inTheWay bool
 }
@@ -59,6 +66,7 @@ const (
 	created
 	woke
 	put
+	handed
 )
 
 // coneScratch is memory of cones that is used again.
@@ -126,11 +134,14 @@ func supply(o *sim.Object) bool { return o.Type == "tags" || o.Type == "mempool"
 func named(o *sim.Object) bool { return o.Type == "percpu_ref" || o.Type == "refcount" }
 
 func takes(verb string) bool {
-	return strings.HasPrefix(verb, "percpu_ref_get") || strings.HasPrefix(verb, "percpu_ref_tryget") || strings.HasPrefix(verb, "refcount_inc")
+	return strings.HasPrefix(verb, "percpu_ref_get") || strings.HasPrefix(verb, "percpu_ref_tryget") || strings.HasPrefix(verb, "refcount_inc") ||
+		verb == "get tag" || verb == "mempool_alloc"
 }
 
+func kills(verb string) bool { return strings.HasPrefix(verb, "percpu_ref_kill") }
+
 func drops(verb string) bool {
-	return strings.HasPrefix(verb, "percpu_ref_put") || strings.HasPrefix(verb, "percpu_ref_kill") ||
+	return strings.HasPrefix(verb, "percpu_ref_put") || kills(verb) ||
 		strings.HasPrefix(verb, "refcount_dec") || strings.HasPrefix(verb, "refcount_sub")
 }
 
@@ -185,9 +196,16 @@ func (k *Kernel) grow(c *Cone, root part, event int, since Point) *Cone {
 func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 	note := &notes[n]
 	active := s.active[note.Task.Index()]
+	if note.Kind == NoteBehalf {
+		c.handBack(s, note, int32(n))
+		return
+	}
 	for _, by := range active {
 		p := &c.parts[by]
 		if note.Op > p.at || note.Op == p.at && note.Kind != NoteLast && n >= int(p.notes) {
+			continue
+		}
+		if note.Kind == NoteLast && p.near > note.until {
 			continue
 		}
 		c.Notes = append(c.Notes, Dep{note, by})
@@ -196,13 +214,52 @@ func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 			s.refs = append(s.refs, refWait{note.obj, by, note.Event})
 			for j, a := range active {
 				p := c.parts[a]
+				if p.near > note.until {
+					continue
+				}
 				p.ref, p.at = note.obj, note.Op+1
+				p.kills = kills(c.m.Events()[note.Event].Verb)
 				c.parts = append(c.parts, p)
 				active[j] = int32(len(c.parts) - 1)
 			}
 		}
 		return
 	}
+}
+
+// handBack goes on with who handed over what was done from a note on, where nothing later is needed of
+// who did it.
+func (c *Cone) handBack(s *coneScratch, note *Note, n int32) {
+	ti := note.Task.Index()
+	for _, a := range slices.Clone(s.active[ti]) {
+		p := c.parts[a]
+		if p.own || p.near > note.until || note.Op > p.near || note.Op == p.near && n >= p.notes && !c.besides(&p, note) {
+			continue
+		}
+		if note.behalf.Place.Task == nil {
+			c.parts[a].own = true
+			continue
+		}
+		if p.how == created && p.near == note.until && p.notes >= note.before {
+			continue // by the same operation, and later
+		}
+		s.active[ti] = slices.DeleteFunc(s.active[ti], func(b int32) bool { return b == a })
+		from := &note.behalf
+		c.enter(s, part{task: from.Place.Task, at: from.op, notes: int32(from.notes), how: handed, by: a, ref: p.ref, kills: p.kills})
+	}
+}
+
+// besides tells whether a wait was ended besides what the operation of a note does itself, and so after it.
+func (c *Cone) besides(p *part, note *Note) bool {
+	wait := p.from
+	switch {
+	case p.how == itself && c.wait >= 0:
+		wait = c.wait
+	case p.how != woke:
+		return false
+	}
+	events := c.m.Events()
+	return events[wait].Obj != events[note.Event].Obj
 }
 
 // begin lets the parts begin that do so after e and before what its task was granted next.
@@ -221,6 +278,7 @@ func (c *Cone) begin(s *coneScratch, e *sim.Event) {
 		}
 		for _, n := range s.active[m.child.Index()] { // that need it still
 			p := part{task: m.child.Parent(), at: m.part.at, how: created, by: n, ref: c.parts[n].ref}
+			p.kills = c.parts[n].kills || p.ref != nil && p.ref == e.Obj && p.at == e.Op && kills(e.Verb)
 			if i := m.child.Index(); i < len(c.births) {
 				b := &c.births[i]
 				if b.asked {
@@ -247,14 +305,14 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	}
 	for _, r := range s.refs {
 		if r.obj == e.Obj && r.from != i && drops(e.Verb) {
-			c.enter(s, part{task: e.Task, at: e.Op, how: put, by: r.by, from: r.from, ref: r.obj})
+			c.enter(s, part{task: e.Task, at: e.Op, how: put, by: r.by, from: r.from, ref: r.obj, kills: kills(e.Verb)})
 		}
 	}
 	if e.Obj != nil && e.Class != sim.Read && (takes(e.Verb) || !named(e.Obj)) {
 		// What held this reference only did not hold it before. What it did as part of taking it
 		// came after.
 		s.active[ti] = slices.DeleteFunc(s.active[ti], func(p int32) bool {
-			if c.parts[p].ref != e.Obj || e.Op >= c.parts[p].at && (e.Op > c.parts[p].at || !takes(e.Verb)) {
+			if c.parts[p].ref != e.Obj || c.parts[p].kills || e.Op >= c.parts[p].at && (e.Op > c.parts[p].at || !takes(e.Verb)) {
 				return false
 			}
 			if named(e.Obj) {
@@ -309,8 +367,10 @@ func (c *Cone) took(part int32) {
 // enter begins a part, and sees to it that what created its task begins in time.
 func (c *Cone) enter(s *coneScratch, p part) {
 	ti := int32(p.task.Index())
+	p.near = p.at
 	for _, a := range s.active[ti] {
-		if have := &c.parts[a]; (have.ref == nil || have.ref == p.ref) && (!have.inTheWay || p.inTheWay) {
+		if have := &c.parts[a]; (have.ref == nil || have.ref == p.ref && have.kills == p.kills) && (!have.inTheWay || p.inTheWay) {
+			have.near = min(have.near, p.at)
 			return // in it already, and for at least as much
 		}
 	}

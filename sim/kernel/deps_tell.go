@@ -91,6 +91,8 @@ func (c *Cone) tell(p *part) string {
 			return fmt.Sprintf("%s was started for what %s had handed over%s", child, p.task, c.doing(p))
 		}
 		return fmt.Sprintf("%s was started by %s%s", child, p.task, c.doing(p))
+	case handed:
+		return fmt.Sprintf("%s did what %s had handed over%s", c.parts[p.by].task, p.task, c.doing(p))
 	case woke:
 		e := &events[p.from]
 		if e.Joins != nil {

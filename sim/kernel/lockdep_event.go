@@ -189,7 +189,7 @@ func (k *Kernel) needed(c *Cone, d *Dep) bool {
 		}
 	}
 	p := &c.parts[d.part]
-	return p.ref == nil || p.took || !named(p.ref) || p.how != created && handedOver(c.m, p, d)
+	return p.ref == nil || p.kills || p.took || !named(p.ref) || p.how != created && p.how != handed && handedOver(c.m, p, d)
 }
 
 // mayFollow tells whether d could have been done after the wait began.

@@ -111,6 +111,96 @@ func TestLockdepOfReferences(t *testing.T) {
 	everywhereSilent(t, body(false, false))
 }
 
+// The first reference goes with the kill. Who has killed an object is not needed by a waiter that would
+// have done so, however often it held other references of it; a waiter that leaves that to somebody
+// else needs all of it.
+func TestLockdepOfKills(t *testing.T) {
+	body := func(itself, apart bool) func(k *Task) {
+		return func(k *Task) {
+			ring, list, owner := mutexes(k, "ring")[0], mutexes(k, "list")[0], mutexes(k, "owner")[0]
+			nested(k, ring, list)
+			var gone Completion
+			gone.Init(k, nil, "gone")
+			var r PercpuRef
+			r.Init(k, nil, "ref", GFP_KERNEL, func(k *Task) { gone.Complete(k) })
+			alive := true
+			kill := func(k *Task) {
+				owner.Lock(k)
+				if alive {
+					alive = false
+					r.Kill(k)
+				}
+				owner.Unlock(k)
+			}
+			k.Go("user", func(k *Task) {
+				if r.TrygetLive(k) {
+					r.Put(k)
+				}
+				nested(k, ring)
+				if apart {
+					k.Go("closer", kill)
+				} else {
+					kill(k)
+				}
+			})
+			k.Go("drainer", func(k *Task) {
+				list.Lock(k)
+				if itself {
+					kill(k)
+				}
+				gone.Wait(k)
+				list.Unlock(k)
+			})
+			k.Go("third", func(k *Task) { nested(k, ring, list) })
+			k.Explore()
+			r.Exit(k)
+		}
+	}
+	for _, apart := range []bool{false, true} {
+		everywhereSilent(t, body(true, apart))
+		foretold(t, "(completion)gone -> ring -> list -> (completion)gone", body(false, apart))
+	}
+}
+
+// What a task does after it has dropped a reference does not depend on that having been the last one, nor
+// on who has killed the object.
+func TestLockdepAfterTheLastReference(t *testing.T) {
+	everywhereSilent(t, func(k *Task) {
+		free := 1
+		var tags sim.Object
+		k.Own(&tags, "tags", "tags")
+		get := func(k *Task) {
+			k.Await("get tag", &tags, sim.Write, func() bool { return free > 0 })
+			free--
+		}
+		put := func(k *Task) { k.Step(sim.Op{Verb: "put tag", Obj: &tags}); free++ }
+		refs := make([]PercpuRef, 2)
+		for i, l := range mutexes(k, "one", "other") {
+			r := &refs[i]
+			r.InitFlags(k, nil, "refs", RefInitAtomic, GFP_KERNEL, func(*Task) {})
+			r.Get(k)
+			k.Go("killer", func(k *Task) {
+				l.Lock(k)
+				r.Kill(k)
+				get(k)
+				put(k)
+				l.Unlock(k)
+			})
+		}
+		k.Go("device", func(k *Task) {
+			for i := range refs {
+				get(k)
+				refs[i].Put(k)
+				put(k)
+			}
+		})
+		k.Explore()
+		for i := range refs {
+			refs[i].Exit(k)
+		}
+	})
+}
+
 // A wait with a lock held that reclaim takes, for somebody who allocates.
 func TestLockdepOfAllocatingHelpers(t *testing.T) {
 	body := func(gfp GFP) func(k *Task) {
@@ -176,6 +266,22 @@ func TestLockdepOfSupplies(t *testing.T) {
 	}
 	everywhereSilent(t, body(false))
 	sometimes(t, sim.Deadlock, "", body(true))
+	// What is begun as part of taking one comes after it, and who gives it back then needs no lock.
+	everywhereSilent(t, func(k *Task) {
+		free := 1
+		var tags sim.Object
+		k.Own(&tags, "tags", "tags")
+		for _, l := range mutexes(k, "one", "other") {
+			k.Go("user", func(k *Task) {
+				l.Lock(k)
+				k.Await("get tag", &tags, sim.Write, func() bool { return free > 0 })
+				free--
+				k.Go("device", func(k *Task) { k.Step(sim.Op{Verb: "put tag", Obj: &tags}); free++ })
+				l.Unlock(k)
+			})
+		}
+		k.Explore()
+	})
 }
 
 // A subclass is a class of its own, which has an order, too.

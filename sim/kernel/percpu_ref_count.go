@@ -135,10 +135,11 @@ func (r *PercpuRef) sub(t *Task, n int64) {
 	r.data.count -= n
 	t.FullyOrdered(&r.obj)
 	if r.data.count == 0 {
-		t.last(&r.obj)
+		last := t.last(&r.obj)
 		t.K.refSwitch.keep(t)
 		t.RCUReadLock()
 		r.data.release(t)
 		t.RCUReadUnlock()
+		t.ends(last)
 	}
 }

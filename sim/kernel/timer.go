@@ -51,7 +51,7 @@ func (tm *TimerList) Mod(t *Task, expires Jiffies) bool {
 	arming := tm.arming
 	delay := max(expires-t.K.Jiffies(t), 1) // the next tick at the earliest
 	n := t.fork(InSoftirq)
-	tm.armed = t.After(int64(delay)*nanoseconds, t.K.timerMode(tm.name), tm.name, func(st *sim.Task) {
+	tm.armed = t.timer(delay, tm.name, func(st *sim.Task) {
 		n.Task = st
 		n.body(func(t *Task) { tm.expire(t, arming) })(st)
 	})
