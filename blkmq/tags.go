@@ -122,8 +122,9 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 			t.Did(sim.Read)
 			return false
 		}
-		rq.ran = h.inserted
 		h.Run(t, false)
+		t.Touch(&h.tags.obj, sim.Read)
+		rq.ran = h.inserted // with what it could not dispatch itself: that is tried again later
 		t.At("SUB-1", "allocate request")
 	}
 }

@@ -147,7 +147,15 @@ func (b *BufferObject) Release(t *kernel.Task) {
 		}
 		b.destroy(t)
 	})
-	g.queue(t).Queue(t, w)
+	g.deleteQueue(t).Queue(t, w)
+}
+
+// deleteQueue is that of ttm_device_init.
+func (g *GPU) deleteQueue(t *kernel.Task) *kernel.Workqueue {
+	if g.deletes == nil {
+		g.deletes = kernel.AllocWorkqueue(t, "ttm", kernel.WQ_MEM_RECLAIM|kernel.WQ_UNBOUND, 16)
+	}
+	return g.deletes
 }
 
 func (b *BufferObject) destroy(t *kernel.Task) {

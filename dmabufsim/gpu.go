@@ -33,8 +33,9 @@ type GPU struct {
 	spare [][]*hw.Page
 	lru   []*BufferObject
 
-	// wq is for delayed deletes, timeouts, evictions and restores. It has a rescuer.
-	wq *kernel.Workqueue
+	// Fences wait for works on wq, timeouts of jobs and evictions. It has a rescuer, which nothing that waits
+	// for fences may keep: deletes and restores have queues of their own.
+	wq, deletes, restores *kernel.Workqueue
 }
 
 // NewGPU is a driver whose device has so many pages of memory.
@@ -51,7 +52,7 @@ func NewGPU(t *kernel.Task, b *Bus, name string, vram int, p Policy) *GPU {
 // VRAM is the device's memory, for who says how other devices reach it.
 func (g *GPU) VRAM() *hw.Region { return g.vram }
 
-// queue is made when it is first needed.
+// queue is wq, made when it is first needed.
 func (g *GPU) queue(t *kernel.Task) *kernel.Workqueue {
 	if g.wq == nil {
 		g.wq = kernel.AllocWorkqueue(t, g.Name, kernel.WQ_MEM_RECLAIM|kernel.WQ_UNBOUND, 0)

@@ -60,6 +60,7 @@ func (g *GPU) NewUserQueue(t *kernel.Task, p RestorePolicy, bos ...*BufferObject
 	name := func(*Fence) string { return g.Name + " eviction" }
 	q.ops = FenceOps{DriverName: name, TimelineName: name, EnableSignaling: q.preempted}
 	g.queue(t)
+	g.restoreQueue(t)
 	q.evict.Init(t, nil, "evict_process_worker", q.evicting)
 	q.restore.Init(t, nil, "restore_process_worker", q.restoring)
 	for _, b := range bos {
@@ -80,8 +81,16 @@ func (q *UserQueue) evicting(t *kernel.Task) {
 	q.halt(t)
 	t.Touch(&q.obj, sim.Read)
 	if !q.stopped {
-		q.gpu.queue(t).QueueDelayed(t, &q.restore, q.p.Delay)
+		q.gpu.restoreQueue(t).QueueDelayed(t, &q.restore, q.p.Delay)
 	}
+}
+
+// restoreQueue is kfd_restore_wq, which is ordered and has no rescuer: no fence waits for it.
+func (g *GPU) restoreQueue(t *kernel.Task) *kernel.Workqueue {
+	if g.restores == nil {
+		g.restores = kernel.AllocOrderedWorkqueue(t, "kfd_restore_wq", 0)
+	}
+	return g.restores
 }
 
 func (q *UserQueue) halt(t *kernel.Task) {
@@ -105,7 +114,7 @@ func (q *UserQueue) halt(t *kernel.Task) {
 func (q *UserQueue) restoring(t *kernel.Task) {
 	f := &gpuFence{}
 	if t.Alloc(kernel.GFP_KERNEL, &f.Mem, "eviction fence") != kernel.OK {
-		q.gpu.queue(t).QueueDelayed(t, &q.restore, q.p.Delay)
+		q.gpu.restoreQueue(t).QueueDelayed(t, &q.restore, q.p.Delay)
 		return
 	}
 	q.seqno++
@@ -131,7 +140,7 @@ func (q *UserQueue) restoring(t *kernel.Task) {
 			q.unlockAll(t)
 			ctx.Fini(t)
 			f.Put(t)
-			q.gpu.queue(t).QueueDelayed(t, &q.restore, q.p.Delay)
+			q.gpu.restoreQueue(t).QueueDelayed(t, &q.restore, q.p.Delay)
 			return
 		}
 	}

@@ -121,7 +121,7 @@ func (m Meeting) String() string {
 	case m.Drawn:
 		return "drawn workloads have it, see --runs"
 	case m.Why == "":
-		return "possible: it takes " + m.Needs
+		return "seems possible: it would take " + m.Needs
 	}
 	return m.Why
 }

@@ -42,7 +42,7 @@ func TestEveryStrategyFindsTheRace(t *testing.T) {
 // TestSilentUnderSampling samples every case that must pass, far beyond the promised
 // bounds.
 func TestSilentUnderSampling(t *testing.T) {
-	n := 1_000 * scale()
+	n := 400 * scale()
 	if testing.Short() {
 		n = 20
 	}

@@ -16,7 +16,7 @@ func TestReductionLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("every interleaving of every scenario, and as many samples")
 	}
-	samples := 300 * scale()
+	samples := 150 * scale()
 	for _, s := range scenarios.All() {
 		for _, d := range scenarios.Designs() {
 			c := newCase(t, s.Name, d.Name, 0)

@@ -38,7 +38,7 @@ func (s *sequence) Done(*sim.Result) bool     { return false }
 // operation reads or writes what it does not declare, and then reduction and private
 // objects are unsound.
 func TestNeighboursThatCommute(t *testing.T) {
-	runs := 40 * scale()
+	runs := 25 * scale()
 	if testing.Short() {
 		runs = 4
 	}

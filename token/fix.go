@@ -107,7 +107,7 @@ const (
 	// requests that it issues again.
 	FixResetScope
 	// FixRetryBusy has a direct write of a token, whose pages were made dirty in the cache again, write and
-	// drop them once more (BIO-0), instead of going through the cache, which cannot copy from a token.
+	// drop them again until they stay clean (BIO-0), instead of going through the cache, which cannot copy from a token.
 	FixRetryBusy
 	// FixSetBiosAside has SUB-3 set the task's list of bios aside while a map is made, so that what the exporter
 	// submits for that is issued, and not kept until the submission is over that waits for it.

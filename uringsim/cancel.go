@@ -53,7 +53,7 @@ func (req *request) cancelWork(t *kernel.Task) bool {
 	return false
 }
 
-// GroupStop is what a stop of the process does to the ring's workers (SIGSTOP, and a debugger that attaches);
+// GroupStop is what a stop of the process does to the ring's workers (SIGSTOP, which a debugger sends, too);
 // the freezer, of a suspend or of a container, does the same. Each has a signal pending until it is done with its
 // request, and that ends its interruptible waits. It goes on when the process is continued.
 func (r *Ring) GroupStop(t *kernel.Task) {
