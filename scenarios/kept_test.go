@@ -31,7 +31,8 @@ func (k keptRuns) strings(t rapid.TB) (out []string) {
 	return out
 }
 
-// again runs all of them as far as their schedules can be followed. None may fail.
+// again runs all of them as far as their schedules can be followed, and their programs some more times:
+// what a schedule means changes with the models. None may fail.
 func (k keptRuns) again(t rapid.TB) {
 	m := sim.NewMachine()
 	defer m.Close()
@@ -42,6 +43,15 @@ func (k keptRuns) again(t rapid.TB) {
 		require.NoError(t, err, text)
 		r := m.Run(explore.NewReplay(recorded.Schedule), c.Program())
 		require.Nil(t, r.Failure, "a kept run fails (again): go run ./cmd/dmasim replay '%s'", text)
+		for _, s := range []explore.Strategy{explore.NewRandom(1), explore.NewPCT(1, 3)} {
+			for range 40 {
+				r := m.Run(s, c.Program())
+				if r.Failure != nil && r.Failure.Kind != sim.NoSchedulingPoints {
+					require.Nil(t, r.Failure, "%s fails in another run: %s", recorded.Program, r.Schedule())
+				}
+				s.Done(r)
+			}
+		}
 	}
 }
 
