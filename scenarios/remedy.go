@@ -91,16 +91,8 @@ search:
 			if ok {
 				continue
 			}
-			for _, f := range token.Fixes() {
-				if on.Has(f.Fix) {
-					continue
-				}
-				if ok, err = passes(on | f.Fix); err != nil {
-					return nil, err
-				}
-				if !ok {
-					on |= f.Fix
-				}
+			if on, err = grow(on, all&^on, passes); err != nil {
+				return nil, err
 			}
 			needed = append(needed, all&^on)
 			continue search
@@ -117,6 +109,27 @@ search:
 		}
 	}
 	return r, nil
+}
+
+// grow adds to a set that fails as many of others as it can have and still fail: all of them, or as many of
+// the first half as it can, and then of the second.
+func grow(on, others token.Fix, passes func(token.Fix) (bool, error)) (token.Fix, error) {
+	ok, err := passes(on | others)
+	switch n := bits.OnesCount64(uint64(others)); {
+	case err != nil || ok && n == 1:
+		return on, err
+	case !ok:
+		return on | others, nil
+	default:
+		half := token.Fix(0)
+		for rest := others; bits.OnesCount64(uint64(half)) < n/2; rest &= rest - 1 {
+			half |= rest & -rest
+		}
+		if on, err = grow(on, half, passes); err != nil {
+			return on, err
+		}
+		return grow(on, others&^half, passes)
+	}
 }
 
 // hitting lists the minimal sets that have something in common with each of the given ones,
@@ -142,7 +155,7 @@ func hitting(sets []token.Fix) []token.Fix {
 // minimal keeps the sets that have none of the others in them, in order of size.
 func minimal(sets []token.Fix) (out []token.Fix) {
 	slices.SortFunc(sets, func(a, b token.Fix) int {
-		if d := bits.OnesCount32(uint32(a)) - bits.OnesCount32(uint32(b)); d != 0 {
+		if d := bits.OnesCount64(uint64(a)) - bits.OnesCount64(uint64(b)); d != 0 {
 			return d
 		}
 		return int(a) - int(b)
