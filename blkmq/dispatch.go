@@ -84,12 +84,14 @@ func (rq *Request) unstart(t *kernel.Task) {
 // dispatchRequests is blk_mq_sched_dispatch_requests: first what was refused before, and
 // only if all of that could be dispatched what is new. While something is on the dispatch
 // list the end of a request runs the queue again.
-func (h *Hctx) dispatchRequests(t *kernel.Task) { h.dispatchFrom(t, false) }
+func (h *Hctx) dispatchRequests(t *kernel.Task) { h.dispatchFrom(t, false, false) }
 
 // runWork is blk_mq_run_work_fn: what it dispatches depends on it.
-func (h *Hctx) runWork(t *kernel.Task) { h.dispatchFrom(t, true) }
+func (h *Hctx) runWork(t *kernel.Task) { h.dispatchFrom(t, true, h.timed) }
 
-func (h *Hctx) dispatchFrom(t *kernel.Task, work bool) {
+// dispatchFrom dispatches by run_work or by who comes by; timed says that it is the former, and that its
+// timer had it run.
+func (h *Hctx) dispatchFrom(t *kernel.Task, work, timed bool) {
 	t.RCUReadLockHere()
 	defer t.RCUReadUnlock()
 	if h.q.held(t, h) {
@@ -99,7 +101,7 @@ func (h *Hctx) dispatchFrom(t *kernel.Task, work bool) {
 	t.Locked(&h.tags.obj)
 	if list := h.dispatch; len(list) > 0 {
 		h.dispatch, h.restart = nil, true
-		if !h.dispatchList(t, list, work) || h.q.held(t, h) {
+		if !h.dispatchList(t, list, work, timed) || h.q.held(t, h) {
 			return
 		}
 		t.Touch(&h.tags.obj, sim.Write)
@@ -107,12 +109,12 @@ func (h *Hctx) dispatchFrom(t *kernel.Task, work bool) {
 	}
 	list := h.soft
 	h.soft = nil
-	h.dispatchList(t, list, work)
+	h.dispatchList(t, list, work, timed)
 }
 
 // dispatchList is blk_mq_dispatch_rq_list: what the driver refuses, and all that follows,
 // goes to the dispatch list. True if nothing did.
-func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
+func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) bool {
 	queued := 0
 	s := kernel.BLK_STS_OK
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
@@ -126,7 +128,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
 			rq.unstart(t)
-			if work {
+			if timed {
 				rq.bounded(t)
 			}
 			list = append([]*Request{rq}, list...)
@@ -153,8 +155,8 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work bool) bool {
 	return false
 }
 
-// refusals is how often run_work may find a request refused. Its timer fires when there is nothing
-// else to do, and so what the request waits for will not happen.
+// refusals is how often run_work may find a request refused when its timer has fired. That is when there is
+// nothing else to do, and so what the request waits for will not happen.
 const refusals = 4
 
 // bounded reports a request that would be tried again for ever. The kernel would go on trying.

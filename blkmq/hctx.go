@@ -20,6 +20,7 @@ type Hctx struct {
 
 	// These are part of Tags.obj.
 	dispatch []*Request // were refused, and come before all others
+	timed    bool       // run_work waits for its timer, or ran when that had fired
 	inserted int        // insertions so far
 	soft     []*Request // of the software queues
 	restart  bool       // BLK_MQ_S_SCHED_RESTART: run the queue when a request is freed
@@ -111,6 +112,7 @@ func (h *Hctx) delay(t *kernel.Task, d kernel.Jiffies) {
 		first = append(h.dispatch[:len(h.dispatch):len(h.dispatch)], h.soft...)[0].handed
 	}
 	t.OnBehalf(first, func() { h.q.kblockd.ModDelayed(t, &h.work, d) })
+	h.timed = d > 0
 }
 
 // RunQueues is blk_mq_run_hw_queues.
