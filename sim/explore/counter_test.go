@@ -214,5 +214,9 @@ func TestDPORAgainstCounter(t *testing.T) {
 	})
 	require.NotZero(t, programs)
 	t.Logf("%d programs with %d traces, the largest with %d; %d runs", programs, sum, largest, runs)
-	require.Less(t, float64(runs), 1.02*float64(sum), "dpor repeats itself")
+	most := 1.02
+	if programs < 1000 { // a single large one may be repeated by a sixth
+		most = 1.25
+	}
+	require.Less(t, float64(runs), most*float64(sum), "dpor repeats itself")
 }
