@@ -20,13 +20,13 @@ type Hctx struct {
 
 	// These are part of Tags.obj.
 	dispatch []*Request // were refused, and come before all others
-	timed    bool       // run_work waits for its timer, or ran when that had fired
 	inserted int        // insertions so far
 	soft     []*Request // of the software queues
 	restart  bool       // BLK_MQ_S_SCHED_RESTART: run the queue when a request is freed
 	stopped  bool       // BLK_MQ_S_STOPPED
 
-	work kernel.DelayedWork // run_work
+	work  kernel.DelayedWork // run_work
+	timed bool               // part of work: it waits for its timer, or ran when that had fired
 }
 
 // resourceDelay is BLK_MQ_RESOURCE_DELAY.

@@ -243,7 +243,11 @@ func (c *Cone) handBack(s *coneScratch, note *Note, n int32) {
 		if p.how == created && p.near == note.until && p.notes >= note.before {
 			continue // by the same operation, and later
 		}
-		s.active[ti] = slices.DeleteFunc(s.active[ti], func(b int32) bool { return b == a })
+		if p.at > note.until { // needed later, too, and so for itself
+			c.parts[a].near = p.at
+		} else {
+			s.active[ti] = slices.DeleteFunc(s.active[ti], func(b int32) bool { return b == a })
+		}
 		from := &note.behalf
 		c.enter(s, part{task: from.Place.Task, at: from.op, notes: int32(from.notes), how: handed, by: a, ref: p.ref, kills: p.kills})
 	}

@@ -62,3 +62,42 @@ func TestOnBehalf(t *testing.T) {
 	require.Equal(t, found["own"], found["for nobody"])
 	require.Contains(t, found["own"], "dispatcher")
 }
+
+// Who has done something on behalf of somebody, and something for itself later, of which both are needed, is
+// needed for itself.
+func TestOnBehalfAndForItself(t *testing.T) {
+	m := sim.NewMachine()
+	defer m.Close()
+	var found []string
+	r := m.Run(sim.Default{}, func(st *sim.Task) {
+		k := Boot(st)
+		since := k.Point()
+		var x, y, z Completion
+		x.Init(k, nil, "x")
+		y.Init(k, nil, "y")
+		z.Init(k, nil, "z")
+		k.Explore()
+		var p Point
+		k.Go("waiter", func(k *Task) {
+			x.Wait(k)
+			z.Complete(k)
+			y.Wait(k)
+			for _, n := range k.DependsOn(since).Notes {
+				found = append(found, n.Name)
+			}
+		})
+		k.Go("submitter", func(k *Task) {
+			k.FromUser("submitter")
+			p = k.Point()
+		})
+		k.Go("dispatcher", func(k *Task) {
+			k.FromUser("dispatcher")
+			k.OnBehalf(p, func() { x.Complete(k) })
+			z.Wait(k)
+			y.Complete(k)
+		})
+	})
+	require.Nil(t, r.Failure)
+	require.Contains(t, found, "submitter")
+	require.Contains(t, found, "dispatcher")
+}
