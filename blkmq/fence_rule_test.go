@@ -278,12 +278,19 @@ func TestDispatchInPassing(t *testing.T) {
 }
 
 // Whoever has set the timer of a queue is not needed by a request that times out: it would have set the timer
-// itself. A fence that waits for the request depends on what is done before that is started (R3).
+// itself. A fence that waits for the request depends on what is done before that is started, and on what the
+// handler does before the request completes, by its interrupt, too (R3).
 func TestTimeoutOfOne(t *testing.T) {
-	body := func(gfp kernel.GFP, polled bool) func(k *kernel.Task) {
+	alloc := func(k *kernel.Task, gfp kernel.GFP, what string) {
+		var m kernel.Mem
+		k.Alloc(gfp, &m, what)
+		k.Free(&m)
+	}
+	body := func(gfp, handler kernel.GFP, polled bool) func(k *kernel.Task) {
 		return func(k *kernel.Task) {
 			x := newFenced(k, true)
 			x.disk, _ = newTimed(k, func(k *kernel.Task, rq *Request) EH {
+				alloc(k, handler, "handler")
 				if polled {
 					rq.Complete(k, kernel.BLK_STS_OK)
 				} else {
@@ -298,9 +305,7 @@ func TestTimeoutOfOne(t *testing.T) {
 				if !x.tok.refs.TrygetLive(k) {
 					return
 				}
-				var m kernel.Mem
-				k.Alloc(gfp, &m, "bio")
-				k.Free(&m)
+				alloc(k, gfp, "bio")
 				b := x.bio()
 				b.Flags |= REQ_NOWAIT
 				x.SubmitBio(k, b)
@@ -318,12 +323,16 @@ func TestTimeoutOfOne(t *testing.T) {
 			x.close(k)
 		}
 	}
-	for _, polled := range []bool{false, true} {
-		on.Survives(t, explore.NewDPOR(), body(kernel.GFP_NOWAIT, polled))
+	finds := func(body func(k *kernel.Task), message string) {
+		r := explore.Run(context.Background(), on.Body(body), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+		require.NotNil(t, r.Found, message)
+		defer r.Found.Machine.Close()
+		require.Equal(t, dmabufsim.FenceRule, r.Found.Failure.Kind)
+		require.Contains(t, r.Found.Failure.Message, message)
 	}
-	r := explore.Run(context.Background(), on.Body(body(kernel.GFP_KERNEL, false)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
-	require.NotNil(t, r.Found)
-	defer r.Found.Machine.Close()
-	require.Equal(t, dmabufsim.FenceRule, r.Found.Failure.Kind)
-	require.Contains(t, r.Found.Failure.Message, "R3: an allocation of bio with GFP_KERNEL")
+	for _, polled := range []bool{false, true} {
+		on.Survives(t, explore.NewDPOR(), body(kernel.GFP_NOWAIT, kernel.GFP_NOWAIT, polled))
+		finds(body(kernel.GFP_KERNEL, kernel.GFP_NOWAIT, polled), "R3: an allocation of bio with GFP_KERNEL")
+		finds(body(kernel.GFP_NOWAIT, kernel.GFP_KERNEL, polled), "R3: an allocation of handler with GFP_KERNEL")
+	}
 }

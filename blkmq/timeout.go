@@ -132,19 +132,19 @@ func (w *timeouts) handle(t *kernel.Task, rq *Request, now kernel.Jiffies) {
 	if !rq.expired(now) {
 		return
 	}
-	rq.refs++
-	rq.timedOut = true
-	var eh EH
-	t.OnBehalf(rq.started, func() { eh = w.q.Ops.(Timeouter).Timeout(t, rq) })
-	if eh == BLK_EH_RESET_TIMER {
-		w.add(t, rq)
-	}
-	t.Touch(&w.obj, sim.Write)
-	if rq.refs--; rq.dead { // blk_mq_put_rq_ref
-		t.Acquire(&w.obj)
-		rq.dead, rq.state = false, complete
-		rq.free(t, rq.path)
-	}
+	t.OnBehalf(rq.started, func() {
+		rq.refs++
+		rq.timedOut = true
+		if w.q.Ops.(Timeouter).Timeout(t, rq) == BLK_EH_RESET_TIMER {
+			w.add(t, rq)
+		}
+		t.Touch(&w.obj, sim.Write)
+		if rq.refs--; rq.dead { // blk_mq_put_rq_ref
+			t.Acquire(&w.obj)
+			rq.dead, rq.state = false, complete
+			rq.free(t, rq.path)
+		}
+	})
 }
 
 func (w *timeouts) each(fn func(*Request)) {

@@ -35,13 +35,14 @@ const (
 	NoteLast                     // a last reference was dropped
 	NoteRequest                  // a request for I/O ended
 	NoteBehalf                   // what follows was handed over by somebody else
+	NoteOver                     // and what follows this was not
 	NoteBehind                   // something was taken that had to be waited for as long as other I/O has it
 )
 
 // kindsOfNotes are words for programs that read reports.
 var kindsOfNotes = [...]string{
 	NoteAlloc: "allocation", NoteLock: "lock", NoteWait: "wait", NoteWork: "work", NoteTaskWork: "task-work",
-	NoteUser: "system-call", NoteSubmit: "submission", NoteLast: "last-reference", NoteRequest: "request-end", NoteBehalf: "on-behalf", NoteBehind: "behind-io",
+	NoteUser: "system-call", NoteSubmit: "submission", NoteLast: "last-reference", NoteRequest: "request-end", NoteBehalf: "on-behalf", NoteOver: "on-behalf-no-more", NoteBehind: "behind-io",
 }
 
 func (k NoteKind) String() string { return kindsOfNotes[k] }
@@ -111,11 +112,7 @@ func (t *Task) bears(n *sim.Task) {
 	for len(d.births) <= n.Index() {
 		d.births = append(d.births, birth{})
 	}
-	b := birth{notes: int32(len(d.notes)), asked: t.asking > 0}
-	if p := &t.behalf; p.Place.Task != nil {
-		b = birth{handed: p.Place.Task, at: p.op, notes: int32(p.notes)}
-	}
-	d.births[n.Index()] = b
+	d.births[n.Index()] = birth{notes: int32(len(d.notes)), asked: t.asking > 0}
 }
 
 // timer is sim.Task.After.
@@ -129,10 +126,9 @@ func (t *Task) timer(delay Jiffies, name string, fn func(*sim.Task)) *sim.Timer 
 }
 
 // birth is what the creation of a task depended on: what its creator had done when there were so
-// many notes; or handed, if that is not nil, up to its operation at, see OnBehalf.
+// many notes.
 type birth struct {
-	handed    *sim.Task
-	at, notes int32
+	notes int32
 	// asked is set if it was because somebody asked for a signal. Had that one not come, the next
 	// one who waits would have asked: what it had done before was not needed.
 	asked bool
@@ -150,6 +146,7 @@ func (t *Task) OnBehalf(p Point, fn func()) {
 	}
 	fn()
 	if changes {
+		t.note(Note{Kind: NoteOver})
 		t.ends(n)
 	}
 	t.behalf = before

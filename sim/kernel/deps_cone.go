@@ -196,8 +196,11 @@ func (k *Kernel) grow(c *Cone, root part, event int, since Point) *Cone {
 func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 	note := &notes[n]
 	active := s.active[note.Task.Index()]
-	if note.Kind == NoteBehalf {
+	switch note.Kind {
+	case NoteBehalf:
 		c.handBack(s, note, int32(n))
+		return
+	case NoteOver:
 		return
 	}
 	for _, by := range active {
@@ -236,12 +239,12 @@ func (c *Cone) handBack(s *coneScratch, note *Note, n int32) {
 		if p.own || p.near > note.until || note.Op > p.near || note.Op == p.near && n >= p.notes && !c.besides(&p, note) {
 			continue
 		}
+		if p.near == note.until && p.notes >= note.before {
+			continue // by the same operation, and later
+		}
 		if note.behalf.Place.Task == nil {
 			c.parts[a].own = true
 			continue
-		}
-		if p.how == created && p.near == note.until && p.notes >= note.before {
-			continue // by the same operation, and later
 		}
 		if p.at > note.until { // needed later, too, and so for itself
 			c.parts[a].near = p.at
@@ -288,9 +291,7 @@ func (c *Cone) begin(s *coneScratch, e *sim.Event) {
 				if b.asked {
 					continue
 				}
-				if p.notes = b.notes; b.handed != nil {
-					p.task, p.at = b.handed, b.at
-				}
+				p.notes = b.notes
 			}
 			c.enter(s, p)
 		}

@@ -86,11 +86,7 @@ func (c *Cone) tell(p *part) string {
 	events := c.m.Events()
 	switch p.how {
 	case created:
-		child := c.parts[p.by].task
-		if i := child.Index(); i < len(c.births) && c.births[i].handed != nil {
-			return fmt.Sprintf("%s was started for what %s had handed over%s", child, p.task, c.doing(p))
-		}
-		return fmt.Sprintf("%s was started by %s%s", child, p.task, c.doing(p))
+		return fmt.Sprintf("%s was started by %s%s", c.parts[p.by].task, p.task, c.doing(p))
 	case handed:
 		return fmt.Sprintf("%s did what %s had handed over%s", c.parts[p.by].task, p.task, c.doing(p))
 	case woke:

@@ -9,7 +9,8 @@ import (
 )
 
 // What is done on behalf of somebody depends on what that one had done up to there, within the same
-// operation, too; what is done afterwards, and what is done for nobody, on the task itself.
+// operation, too, and on what was done on the way; what is done afterwards, and what is done for nobody, on
+// the task itself.
 func TestOnBehalf(t *testing.T) {
 	m := sim.NewMachine()
 	defer m.Close()
@@ -44,9 +45,11 @@ func TestOnBehalf(t *testing.T) {
 			k.OnBehalf(p, func() {
 				k.Go("handed", names("handed"))
 				k.OnBehalf(Point{}, func() { k.Go("for nobody", names("for nobody")) })
+				k.FromUser("meanwhile")
 				k.Go("handed too", names("handed too"))
 				step(k)
 				names("itself")(k)
+				k.Go("handed later", names("handed later"))
 			})
 			k.Go("own", names("own"))
 			step(k)
@@ -56,10 +59,11 @@ func TestOnBehalf(t *testing.T) {
 	})
 	require.Nil(t, r.Failure)
 	require.Equal(t, []string{"before"}, found["handed"])
-	require.Equal(t, []string{"before"}, found["handed too"])
-	require.Equal(t, []string{"before"}, found["itself"])
+	for _, name := range []string{"handed too", "itself", "handed later"} {
+		require.Equal(t, []string{"before", "meanwhile"}, found[name], name)
+	}
 	require.Contains(t, found["later"], "dispatcher")
-	require.Equal(t, found["own"], found["for nobody"])
+	require.Equal(t, found["own"], append(found["for nobody"], "meanwhile"))
 	require.Contains(t, found["own"], "dispatcher")
 }
 
