@@ -7,7 +7,8 @@ import (
 	"dmasim/token"
 )
 
-// InitDmaToken attaches the controller's device to the dma-buf.
+// InitDmaToken attaches the controller's device to the dma-buf: ENODEV if the driver has been taken from
+// the device meanwhile, and notices.
 func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 	if r.DmaBuf.Size%CtrlPageSize != 0 {
 		return kernel.EINVAL
@@ -17,7 +18,11 @@ func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 		return err
 	}
 	r.Private = a
-	d.attached(t, r)
+	if !d.attached(t, r) {
+		r.DmaBuf.Detach(t, a)
+		r.Private = nil
+		return kernel.ENODEV
+	}
 	return kernel.OK
 }
 

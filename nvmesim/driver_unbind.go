@@ -12,6 +12,7 @@ import (
 type registrations struct {
 	lock kernel.Mutex
 	list []*token.Reg //dmasim:private guarded by lock
+	gone bool         //dmasim:private guarded by lock
 	// maps is how many mappings the device has, which DMA-API debugging looks at.
 	maps kernel.Shared[int]
 }
@@ -50,6 +51,7 @@ func (d *Driver) Unbind(t *kernel.Task) {
 // the lock, and there may be no second worker.
 func (d *Driver) detachAll(t *kernel.Task) {
 	d.regs.lock.Lock(t)
+	d.regs.gone = true
 	for _, r := range d.regs.list {
 		resv := &r.DmaBuf.Resv
 		resv.Lock(t, nil)
@@ -68,13 +70,17 @@ func (d *Driver) detachAll(t *kernel.Task) {
 	d.regs.list = nil
 }
 
-// attached notes a token that the driver has attached for.
-func (d *Driver) attached(t *kernel.Task, r *token.Reg) {
-	if d.tracks(t) {
-		d.regs.lock.Lock(t)
-		d.regs.list = append(d.regs.list, r)
-		d.regs.lock.Unlock(t)
+// attached notes a token that the driver has attached for, unless it has let go of all of them.
+func (d *Driver) attached(t *kernel.Task, r *token.Reg) bool {
+	if !d.tracks(t) {
+		return true
 	}
+	d.regs.lock.Lock(t)
+	defer d.regs.lock.Unlock(t)
+	if !d.regs.gone {
+		d.regs.list = append(d.regs.list, r)
+	}
+	return !d.regs.gone
 }
 
 // detach undoes what was attached for a token, unless that is done.

@@ -47,6 +47,26 @@ func TestReadWhileUnbinding(t *testing.T) {
 	})
 }
 
+// A buffer that is registered while the driver goes is refused, or let go of like all others.
+func TestRegisterWhileUnbinding(t *testing.T) {
+	onRepaired(t, config{drive: nvmesim.Config{Recovers: true}}, func(t *kernel.Task, w *world) {
+		t.Go("io_uring", func(t *kernel.Task) {
+			if err := w.rings[0].RegisterDmaBuf(t, 0, w.file, w.bufs[0].buf); err == kernel.OK {
+				x := transfer{n: page}
+				w.submit(t, x)
+				if c := w.rings[0].WaitCQE(t); c.Res >= 0 {
+					w.expect(t, x, c)
+				}
+			} else if err != kernel.ENODEV && err != kernel.EFAULT {
+				t.Fail(iter.WrongErrno, "registration of a buffer failed with %v", err)
+			}
+		})
+		t.Go("unbind", func(t *kernel.Task) { w.driver.Unbind(t) })
+		t.Explore()
+		w.teardown(t)
+	})
+}
+
 // While memory is exhausted the PRP lists that are kept in reserve are for one request after the
 // other, with a token or without.
 func TestListsInReserve(t *testing.T) {
