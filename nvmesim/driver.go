@@ -37,8 +37,9 @@ type Driver struct {
 	resetWork    kernel.Work
 	regs         registrations
 
-	warned  bool
-	ignored int // completions of nobody's request
+	warned   bool
+	ignored  int    // completions of nobody's request
+	answered uint64 // bytes of the requests of which the drive has said that it has done them
 
 	// What is used again and again: nothing else happens while it is in use.
 	pages   []*hw.Page

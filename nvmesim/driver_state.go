@@ -55,5 +55,8 @@ func (d *Driver) State(t *kernel.Task) State {
 	return d.state
 }
 
+// GivenUp tells auditors whether the drive goes, or has gone, for good.
+func (d *Driver) GivenUp() bool { return d.state.terminal() }
+
 // terminal is nvme_state_terminal.
 func (s State) terminal() bool { return s >= NVME_CTRL_DELETING }

@@ -185,7 +185,7 @@ func newPinning(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	b := of(e.BufferObject, g.NewOwner)
 	b.disturb = func(t *kernel.Task, _ int) {
 		// Rings of other modes are closed by the tasks that use them, and a driver may go: then nobody is attached.
-		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY && w.mode.flags == 0 && !w.leaving {
+		if err := e.Move(t, dmabufsim.System); err != kernel.EBUSY && w.mode.flags == 0 && !w.gone() {
 			t.Fail(iter.WrongErrno, "a buffer that is pinned was moved (%v)", err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dmasim/iter"
+	"dmasim/nvmesim"
 	"dmasim/sim"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
@@ -12,12 +14,16 @@ import (
 
 // onWorld runs body on a world of the design drain, and returns what failed.
 func onWorld(t *testing.T, body func(t *kernel.Task, w *world)) *sim.Failure {
+	return onWorldOf(t, config{}, body)
+}
+
+func onWorldOf(t *testing.T, cfg config, body func(t *kernel.Task, w *world)) *sim.Failure {
 	d, err := FindDesign("drain")
 	require.NoError(t, err)
 	m := sim.NewMachine()
 	defer m.Close()
 	return m.Run(sim.Default{}, func(st *sim.Task) {
-		t, w := boot(st, Case{Design: d}, config{})
+		t, w := boot(st, Case{Design: d}, cfg)
 		body(t, w)
 		w.teardown(t)
 	}).Failure
@@ -76,4 +82,82 @@ func TestPerhaps(t *testing.T) {
 	}
 	require.Nil(t, onWorld(t, wrote(transfer{write: true, at: 3, n: 2, lba: 9})))
 	corrupt(wrote(transfer{write: true, at: 3, n: 1, lba: 10}))
+}
+
+// What was transferred twice is found, whether the driver recovers or not: in the latter case what was
+// cancelled is tried again, and only what was answered counts.
+func TestOnce(t *testing.T) {
+	recovers := config{drive: nvmesim.Config{Recovers: true}}
+	answered := uint64(0)
+	require.Nil(t, onWorldOf(t, recovers, func(t *kernel.Task, w *world) {
+		w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Hang})
+		w.do(t, transfer{n: page})
+		answered = w.driver.Answered()
+	}))
+	require.EqualValues(t, page*sector, answered)
+	for _, cfg := range []config{{}, recovers} {
+		for _, off := range []int{-1, 1} {
+			f := onWorldOf(t, cfg, func(t *kernel.Task, w *world) {
+				w.do(t, transfer{n: page})
+				w.do(t, transfer{n: page})
+				w.ref.asked += uint64(off * page * sector)
+			})
+			require.NotNil(t, f)
+			require.Equal(t, hw.DataCorruption, f.Kind)
+		}
+	}
+}
+
+// A transfer that must fail, and does not, is found.
+func TestMustFail(t *testing.T) {
+	for _, must := range []func(w *world){
+		func(w *world) { w.torn = true },
+		func(w *world) { w.buffered = true },
+	} {
+		for _, do := range []func(t *kernel.Task, w *world){
+			func(t *kernel.Task, w *world) { w.do(t, transfer{n: page}) },
+			func(t *kernel.Task, w *world) { w.doAll(t, transfer{n: page}) },
+		} {
+			f := onWorld(t, func(t *kernel.Task, w *world) {
+				must(w)
+				do(t, w)
+			})
+			require.NotNil(t, f)
+			require.Equal(t, iter.WrongErrno, f.Kind)
+		}
+	}
+}
+
+// Which errors a transfer may end with depends on what the world has: no error is one of all worlds.
+func TestMayFail(t *testing.T) {
+	errors := []kernel.Errno{kernel.ENOMEM, kernel.ENODEV, kernel.EIO, kernel.EREMOTEIO, kernel.EINVAL, kernel.EOPNOTSUPP, kernel.EFAULT, kernel.EAGAIN}
+	for _, c := range []struct {
+		name string
+		cfg  config
+		make func(t *kernel.Task, w *world)
+		may  []kernel.Errno
+	}{
+		{"as usual", config{}, func(*kernel.Task, *world) {}, nil},
+		{"memory may be short", config{failures: 1}, func(*kernel.Task, *world) {}, []kernel.Errno{kernel.ENOMEM}},
+		{"a buffer may be revoked", config{}, func(_ *kernel.Task, w *world) { w.bufs[0].forgets = true }, []kernel.Errno{kernel.ENODEV}},
+		{"a layout may be refused", config{}, func(_ *kernel.Task, w *world) { w.ragged = true }, []kernel.Errno{kernel.EINVAL}},
+		{"direct I/O may be gone", config{}, func(_ *kernel.Task, w *world) { w.mayBuffer = true }, []kernel.Errno{kernel.EINVAL}},
+		{"and be polled for", config{mode: "iopoll"}, func(_ *kernel.Task, w *world) { w.mayBuffer = true }, []kernel.Errno{kernel.EINVAL, kernel.EOPNOTSUPP}},
+		{"the driver recovers", config{drive: nvmesim.Config{Recovers: true}}, func(*kernel.Task, *world) {}, nil},
+		{"the driver has gone", config{drive: nvmesim.Config{Recovers: true}}, func(t *kernel.Task, w *world) { w.driver.Remove(t) },
+			[]kernel.Errno{kernel.ENODEV, kernel.EIO, kernel.EREMOTEIO}},
+		{"the driver goes", config{}, func(_ *kernel.Task, w *world) { w.leaving = true },
+			[]kernel.Errno{kernel.ENODEV, kernel.EIO, kernel.EREMOTEIO}},
+	} {
+		var may []kernel.Errno
+		onWorldOf(t, c.cfg, func(t *kernel.Task, w *world) {
+			c.make(t, w)
+			for _, err := range errors {
+				if w.mayFail(transfer{}, err) {
+					may = append(may, err)
+				}
+			}
+		})
+		require.Equal(t, c.may, may, c.name)
+	}
 }

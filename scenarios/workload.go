@@ -3,7 +3,6 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
-	"math"
 
 	"dmasim/blkmq"
 	"dmasim/dmabufsim"
@@ -162,6 +161,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		t, w := boot(st, c, cfg)
 		w.align, w.cuts = wl.Drive.Align, wl.Drive.Sectors+wl.Drive.Segments+wl.Drive.Chunk > 0
 		w.ragged, w.queue.Integrity = wl.Layout.Ragged, wl.Drive.Protected
+		w.torn = wl.Layout.Ragged && wl.Layout.Cuts[0] == 1
 		w.prepare(t, wl)
 		if wl.Warm {
 			w.warm(t)
@@ -171,11 +171,6 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		}
 		if n := wl.Drive.Lost; n > 0 {
 			w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Hang, Nth: n})
-		}
-		if wl.Drive.recovers() {
-			w.ref.unsure = math.MaxUint32 // a command that is cancelled and tried again may transfer twice
-			// The driver gives a drive up of which a command is lost while it is reset.
-			w.leaving = wl.Drive.Lost > 0 && wl.Drive.Resets > 0
 		}
 		if wl.Swap {
 			w.swapped, w.swapFile = (&hw.Memory{}).Alloc(t.Task, "swapped out", 1), w.queue.Open(iter.O_DIRECT)

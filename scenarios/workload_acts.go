@@ -98,7 +98,7 @@ func (w *world) renew(t *kernel.Task, x transfer) {
 
 // registered checks what a registration has returned.
 func (w *world) registered(t *kernel.Task, x transfer, err kernel.Errno) {
-	if err != kernel.OK && !w.mayFail(x, err) && !(w.leaving && err == kernel.EFAULT) {
+	if err != kernel.OK && !w.mayFail(x, err) && !(w.gone() && (err == kernel.EFAULT || err == kernel.ENODEV)) {
 		t.Fail(iter.WrongErrno, "registration of a buffer failed with %v", err)
 	}
 }
@@ -120,7 +120,10 @@ func (w *world) own(t *kernel.Task, x transfer) {
 // read beyond what is left of the size is tried.
 func (w *world) tooLong(t *kernel.Task, x transfer) {
 	r, slot := w.rings[x.ring], len(w.bufs)
-	if r.RegisterDmaBuf(t, slot, w.file, w.long) != kernel.OK {
+	if err := r.RegisterDmaBuf(t, slot, w.file, w.long); err != kernel.OK {
+		if err != kernel.EFAULT {
+			w.registered(t, x, err)
+		}
 		return
 	}
 	e := w.sqe(transfer{ring: x.ring, buf: slot, at: page, n: page}, 0)
@@ -133,8 +136,9 @@ func (w *world) tooLong(t *kernel.Task, x transfer) {
 
 // undirect takes O_DIRECT from the file.
 func (w *world) undirect(t *kernel.Task, _ transfer) {
-	w.buffered = true
+	w.mayBuffer = true
 	w.file.SetFlags(t, w.file.Flags&^iter.O_DIRECT)
+	w.buffered = true
 }
 
 // swapOut is the n-th time that an exporter tells its importers to let go of the buffer and then has a

@@ -38,14 +38,17 @@ type world struct {
 	used     int  // rings that tasks use
 	tokens   int  // of these, the first ones: those with registrations of their own; the others have clones
 	ragged   bool // the driver may refuse to map a buffer
+	torn     bool // it must
+	recovers bool // it deals with timeouts, resets and removal
 
 	// What workloads have besides, see act.
 	user     *uringsim.User
 	long     *dmabufsim.DmaBuf
 	swapped  []*hw.Page // what goes to swap
 	swapFile *iter.File
-	buffered bool // the file may have lost O_DIRECT
-	leaving  bool // the driver may have been unbound, or have given the drive up
+	// Whether the file may have lost O_DIRECT, and whether it has.
+	mayBuffer, buffered bool
+	leaving             bool // the driver may have been unbound
 }
 
 // config says how a world differs from the usual one.
@@ -121,7 +124,7 @@ func boot(st *sim.Task, c Case, cfg config) (*kernel.Task, *world) {
 	if w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0 {
 		cfg.drive.PollQueues = 1
 	}
-	w.driver = nvmesim.NewDrive(t, cfg.drive)
+	w.driver, w.recovers = nvmesim.NewDrive(t, cfg.drive), cfg.drive.Recovers
 	w.queue, w.ctrl = w.driver.Queue(), w.driver.Controller()
 	if cfg.limits != nil {
 		cfg.limits(&w.queue.Limits)
@@ -195,11 +198,13 @@ type transfer struct {
 	ring, buf  int
 	write      bool
 	act        string // do something else instead, see acts
+	late       bool   // it was submitted when the file had lost O_DIRECT
 	at, n, lba int
 }
 
 // do submits the transfer, waits for it, and checks its result and its data.
 func (w *world) do(t *kernel.Task, x transfer) {
+	x.late = w.buffered
 	w.submit(t, x)
 	w.expect(t, x, w.rings[x.ring].WaitCQE(t))
 }
@@ -211,6 +216,7 @@ func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 		if w.act(t, x) {
 			continue
 		}
+		xs[i].late = w.buffered
 		w.submitAs(t, x, uint64(i))
 		flying++
 	}
@@ -229,7 +235,7 @@ func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
 		return
 	}
 	if c.Res < 0 && w.mayFail(x, kernel.Errno(-c.Res)) {
-		if w.cuts || w.leaving {
+		if w.cuts || w.gone() {
 			w.ref.perhaps(t, x)
 		}
 		return // otherwise nothing was transferred
@@ -237,6 +243,9 @@ func (w *world) expect(t *kernel.Task, x transfer, c uringsim.CQE) {
 	if w.align > 0 && (x.at|x.n)*hw.SectorSize%w.align != 0 {
 		w.failed(t, c, kernel.EINVAL)
 		return
+	}
+	if c.Res >= 0 && (w.torn || x.late) {
+		t.Fail(iter.WrongErrno, "a transfer succeeded (%s) that the driver, or the file, cannot do", result(c.Res))
 	}
 	if want := int64(x.n) * hw.SectorSize; c.Res != want {
 		t.Fail(iter.WrongErrno, "a transfer of %d bytes at sector %d of the drive ended with %s", want, x.lba, result(c.Res))
@@ -292,16 +301,20 @@ func (w *world) mayFail(x transfer, err kernel.Errno) bool {
 	case kernel.ENOMEM:
 		return w.failing
 	case kernel.ENODEV:
-		return w.bufs[x.buf].forgets || w.leaving
+		return w.bufs[x.buf].forgets || w.gone()
 	case kernel.EIO, kernel.EREMOTEIO: // the latter of a command that is not tried again
-		return w.leaving
+		return w.gone()
 	case kernel.EINVAL:
-		return w.ragged || w.buffered
+		return w.ragged || w.mayBuffer
 	case kernel.EOPNOTSUPP: // only direct I/O can be polled for
-		return w.buffered && w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0
+		return w.mayBuffer && w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0
 	}
 	return false
 }
+
+// gone tells whether the driver may have been unbound, or have given the drive up: it does so where a
+// command is lost while the drive is reset.
+func (w *world) gone() bool { return w.leaving || w.driver.GivenUp() }
 
 // submit issues the transfer.
 func (w *world) submit(t *kernel.Task, x transfer) { w.submitAs(t, x, 0) }
