@@ -17,7 +17,7 @@ type BufferObject struct {
 	pages    []*hw.Page
 	contents []*hw.Page
 	pins     int
-	in       func(*kernel.Task, []*hw.Page) // reads the contents from swap, nil if they are here
+	swap     *Swap // where the contents are, nil if they are here
 	queues   []*UserQueue
 	own      []*Fence // of the driver's own jobs and queues, with a reference of each
 	jobs     uint64
@@ -96,7 +96,9 @@ func (b *BufferObject) MapDmaBuf(t *kernel.Task, a *Attachment, dir hw.Direction
 	if err := b.reachable(t, a); err != kernel.OK {
 		return nil, err
 	}
-	b.swapIn(t)
+	if err := b.swapIn(t); err != kernel.OK {
+		return nil, err
+	}
 	if b.gpu.MapWaits {
 		t.At("", "map_dma_buf: dma_resv_wait_timeout("+b.gpu.MapWaitFor.String()+")")
 		b.Buf.Resv.Wait(t, b.gpu.MapWaitFor)

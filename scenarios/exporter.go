@@ -42,6 +42,7 @@ var kinds = allKinds()
 func allKinds() []kind {
 	all := []kind{
 		{"moving", newMoving},
+		{"swapping", newSwapping},
 		{"user-queues", newUserQueues},
 		{"freezing", newFreezing},
 		{"revoking", newRevoking},
@@ -89,6 +90,15 @@ func newMoving(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	}
 	b := of(m.BufferObject, m.NewOwner)
 	b.disturb = func(t *kernel.Task, _ int) { m.Move(t) }
+	return b
+}
+
+// newSwapping is a buffer in system memory whose contents are swapped out to the drive at any time, and read
+// back by whoever maps it.
+func newSwapping(t *kernel.Task, w *world, cfg config, name string) *buffer {
+	b := newMoving(t, w, cfg, name)
+	pos := driveSize/4 + int64(len(w.bufs)*cfg.pages)*hw.PageSize
+	b.disturb = func(t *kernel.Task, _ int) { b.bo.SwapOut(t, w.swapAt(w.swapFile, pos)) }
 	return b
 }
 

@@ -133,6 +133,23 @@ func (r *reference) wroteElse(lba uint64, n int) {
 	r.asked += uint64(n) * sector
 }
 
+// swapFailed notes that swap was not transferred, of which commands may have succeeded.
+func (r *reference) swapFailed(dir hw.Direction, pages []*hw.Page, lba uint64) {
+	n := len(pages) * page
+	if dir == hw.FromDevice {
+		r.unsure += uint64(n) * sector
+		return
+	}
+	data := hw.Peek(pages, 0, len(pages)*hw.PageSize)
+	for i := range n {
+		at, to := lba+uint64(i), data.Slice(i*sector, sector)
+		if r.w.ctrl.Blocks(at, 1).Equal(to) {
+			r.happened(r.drive(at, 1), to)
+			r.blocks[at] = to
+		}
+	}
+}
+
 // checkAll compares everything with what it must hold, when nothing is in flight.
 func (r *reference) checkAll(t *kernel.Task) {
 	var f *sim.Failure

@@ -4,7 +4,6 @@ import (
 	"dmasim/iter"
 	"dmasim/sim"
 	"dmasim/sim/explore"
-	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -23,23 +22,7 @@ var swappedOut = &Scenario{
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
-			const at = driveSize / 2
-			swap := func(t *kernel.Task, dir hw.Direction, pages []*hw.Page, call func(*kernel.Task, *iter.Kiocb, *iter.Iter) int64) {
-				n := uint64(len(pages)) * hw.PageSize
-				i := iter.Kvecs(t, dir, []iter.Kvec{iter.Lowmem(pages, 0, n)}, n)
-				if got := call(t, &iter.Kiocb{File: w.file, Pos: at}, &i); got != int64(n) {
-					t.Fail(iter.WrongErrno, "a transfer of swap returned %s", result(got))
-				}
-			}
-			w.exp.SwapOut(t,
-				func(t *kernel.Task, pages []*hw.Page) {
-					swap(t, hw.ToDevice, pages, w.file.Ops.WriteIter)
-					w.ref.wroteElse(at/sector, len(pages)*page)
-				},
-				func(t *kernel.Task, pages []*hw.Page) {
-					swap(t, hw.FromDevice, pages, w.file.Ops.ReadIter)
-					w.ref.asked += uint64(len(pages)) * hw.PageSize
-				})
+			w.exp.SwapOut(t, w.swapAt(w.queue.Open(iter.O_DIRECT), driveSize/2))
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page}) })
 			t.Explore()
 			w.teardown(t)

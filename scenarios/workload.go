@@ -139,7 +139,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		tags: wl.Drive.Tags, batch: wl.Drive.Batch, rings: len(wl.Submitters), clones: wl.Clones,
 		drive: wl.Drive.config(), limits: wl.Drive.limits, layout: wl.Layout.table(),
 		reclaims: wl.Reclaims, failures: wl.Failures, auditTags: true, auditQueue: true, disk: 1,
-		idle: wl.Idle, spare: 1,
+		idle: wl.Idle, spare: 2,
 	}
 	if wl.Drive.Unbound {
 		cfg.disk = 0
@@ -172,8 +172,11 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		if n := wl.Drive.Lost; n > 0 {
 			w.ctrl.Inject(nvmesim.Fault{What: nvmesim.Hang, Nth: n})
 		}
+		if wl.Swap || wl.Exporter == "swapping" {
+			w.swapFile = w.queue.Open(iter.O_DIRECT)
+		}
 		if wl.Swap {
-			w.swapped, w.swapFile = (&hw.Memory{}).Alloc(t.Task, "swapped out", 1), w.queue.Open(iter.O_DIRECT)
+			w.swapped = (&hw.Memory{}).Alloc(t.Task, "swapped out", 1)
 		}
 		if wl.Exhausted {
 			t.ExhaustWorkers(true)
@@ -188,7 +191,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 			t.Go(fmt.Sprintf("exporter-%d", i), func(t *kernel.Task) {
 				for n := range wl.Moves {
 					if wl.Swap {
-						w.swapOut(t, b.buf, i*wl.Moves+n)
+						w.swapOther(t, b.buf, i*wl.Moves+n)
 					}
 					if wl.Pipelined && wl.Exporter == "" {
 						w.exp.MovePipelined(t)

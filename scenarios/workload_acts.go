@@ -3,7 +3,6 @@ package scenarios
 import (
 	"slices"
 
-	"dmasim/dmabufsim"
 	"dmasim/iter"
 	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
@@ -21,6 +20,8 @@ var acts = []act{
 	{"renew", (*world).renew},
 	{"own", (*world).own},
 	{"long", (*world).tooLong},
+	{"half", (*world).half},
+	{"stop", (*world).stop},
 	{"undirect", (*world).undirect},
 	{vectored, nil},
 }
@@ -32,7 +33,8 @@ const vectored = "readv"
 // in its slot, while what is in flight goes on with the old registration; to register memory of
 // the task's own, a compound page, beside the buffers, to unregister it, and to register the buffer
 // anew; to register a dma-buf that is
-// too long; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
+// too long; to update two slots, of which the second entry cannot be read; to stop the process and continue
+// it; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
 // vectors, which must fail.
 func Acts() (names []string) {
 	for _, a := range acts {
@@ -134,32 +136,34 @@ func (w *world) tooLong(t *kernel.Task, x transfer) {
 	r.UnregisterBuffer(t, slot)
 }
 
+// half registers the buffer in a slot of its own, besides, and has the next entry of the same update fail: it
+// must say how many were done.
+func (w *world) half(t *kernel.Task, x transfer) {
+	r, slot, buf := w.rings[x.ring], len(w.bufs), w.bufs[x.buf].buf
+	good := uringsim.RegBuffer{Iovec: &iter.Iovec{}, Target: w.file, DmaBuf: buf}
+	n, err := r.UpdateBuffers(t, uint32(slot), uringsim.IORING_RSRC_F_EXTENDED_UPDATE, []uringsim.RegBuffer{good, {Unreadable: true}})
+	has := r.DmaBufAt(slot) == buf
+	switch {
+	case has != (n == 1):
+		t.Fail(iter.WrongErrno, "an update returned %d entries and %v, and the first is there: %v", n, err, has)
+	case !has:
+		w.registered(t, x, err)
+	default:
+		r.UnregisterBuffer(t, slot)
+	}
+}
+
+// stop stops the process whose ring it is, and continues it.
+func (w *world) stop(t *kernel.Task, x transfer) {
+	t.Say("", "stop the process, and continue it")
+	w.rings[x.ring].GroupStop(t)
+}
+
 // undirect takes O_DIRECT from the file.
 func (w *world) undirect(t *kernel.Task, _ transfer) {
 	w.mayBuffer = true
 	w.file.SetFlags(t, w.file.Flags&^iter.O_DIRECT)
 	w.buffered = true
-}
-
-// swapOut is the n-th time that an exporter tells its importers to let go of the buffer and then has a
-// page written to swap on the drive, all with the reservation lock held.
-func (w *world) swapOut(t *kernel.Task, b *dmabufsim.DmaBuf, n int) {
-	t.At("", "dma_resv_lock()")
-	b.Resv.Lock(t, nil)
-	t.Say("", "dma_buf_move_notify()")
-	b.MoveNotify(t)
-	t.Say("", "write a page to swap on "+w.queue.Name)
-	i := iter.Kvecs(t, hw.ToDevice, []iter.Kvec{iter.Lowmem(w.swapped, 0, hw.PageSize)}, hw.PageSize)
-	lba := uint64(driveSize/2/sector + n*page)
-	to := &iter.Kiocb{File: w.swapFile, Pos: int64(lba) * sector, Flags: iter.IOCB_WRITE}
-	switch n := w.swapFile.Ops.WriteIter(t, to, &i); {
-	case n == hw.PageSize:
-		w.ref.wroteElse(lba, page)
-	case n >= 0 || !w.mayFail(transfer{}, kernel.Errno(-n)):
-		t.Fail(iter.WrongErrno, "a write to swap returned %s", result(n))
-	}
-	t.At("", "dma_resv_unlock()")
-	b.Resv.Unlock(t)
 }
 
 // unbind takes the driver from the device. What is in flight, or comes later, may fail then.
