@@ -116,6 +116,7 @@ func (h *Hctx) dispatchFrom(t *kernel.Task, work, timed bool) {
 // goes to the dispatch list. True if nothing did.
 func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) bool {
 	queued := 0
+	again := resourceDelay
 	s := kernel.BLK_STS_OK
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
 		rq := list[0]
@@ -129,7 +130,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
 			rq.unstart(t)
 			if timed {
-				rq.bounded(t)
+				again = rq.again(t)
 			}
 			list = append([]*Request{rq}, list...)
 		default:
@@ -150,7 +151,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 	case !h.restart:
 		h.Run(t, true)
 	case s == kernel.BLK_STS_RESOURCE:
-		h.delay(t, resourceDelay)
+		h.delay(t, again)
 	}
 	return false
 }
@@ -159,11 +160,18 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 // nothing else to do, and so what the request waits for will not happen.
 const refusals = 4
 
-// bounded reports a request that would be tried again for ever. The kernel would go on trying.
-func (rq *Request) bounded(t *kernel.Task) {
-	if rq.refused++; rq.refused > refusals {
+// again is when a request is tried again. The kernel goes on trying: for ever, which is reported, or until
+// the driver deals with a request that has what this one needs, and that times out. Nothing changes until then.
+func (rq *Request) again(t *kernel.Task) kernel.Jiffies {
+	if rq.refused++; rq.refused <= refusals {
+		return resourceDelay
+	}
+	left, waits := rq.q.timer.left(t)
+	if !waits {
 		t.Livelock("the driver has refused the request with tag %d of %s %d times, and nothing else goes on", rq.tag, rq.q.Name, rq.refused)
 	}
+	rq.refused = 0
+	return left + resourceDelay
 }
 
 // commit is blk_mq_commit_rqs: a promise that more would follow was not kept.

@@ -78,6 +78,16 @@ func (w *timeouts) arm(t *kernel.Task, at kernel.Jiffies) {
 	t.Asking(func() bool { return w.q.kblockd.ModDelayed(t, &w.work, max(at-t.K.Jiffies(t), 0)) })
 }
 
+// left is how long it takes until the next request times out, if any does.
+func (w *timeouts) left(t *kernel.Task) (left kernel.Jiffies, waits bool) {
+	if !w.on {
+		return 0, false
+	}
+	t.Touch(&w.obj, sim.Read)
+	w.each(func(rq *Request) { waits = waits || rq.state == inFlight && !rq.timedOut })
+	return max(w.expires-t.K.Jiffies(t), 0), waits && w.armed
+}
+
 // AbortRequest is blk_abort_request: the request's time is up now.
 func (rq *Request) Abort(t *kernel.Task) {
 	w := &rq.q.timer

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"dmasim/blkmq"
 	"dmasim/dmabufsim"
@@ -182,7 +183,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 			t.ExhaustWorkers(true)
 		}
 		for i, s := range wl.Submitters {
-			t.Go(submitter(i), func(t *kernel.Task) { w.drive(t, i, s.place(i, i%cfg.buffers, per, slot), s.AtOnce) })
+			t.Go(submitter(i), func(t *kernel.Task) { w.drive(t, i, wl.place(i, i%cfg.buffers, per), s.AtOnce) })
 		}
 		for i, b := range w.bufs {
 			if b.disturb == nil {
@@ -222,6 +223,7 @@ func (wl Workload) body(c Case) func(*sim.Task) {
 		if nic != nil {
 			nic.Close(t)
 		}
+		w.sync(t)
 		w.teardown(t)
 		w.finish(t)
 	}
@@ -261,7 +263,7 @@ func (w *world) neighbour(t *kernel.Task, times int) *dmabufsim.RDMA {
 	t.Go("mlx5", func(t *kernel.Task) {
 		for range times {
 			switch got, err := nic.Transfer(t, hw.ToDevice, int(b.first/hw.PageSize)+last, nil); {
-			case b.forgets || err == kernel.ENOMEM && w.failing:
+			case b.forgets || err == kernel.ENOMEM && w.failing || w.swapFile != nil && w.mayFail(transfer{}, err):
 			case err != kernel.OK || !got.Equal(want):
 				t.Fail(hw.DataCorruption, "the network card read %v (%v)", got, err)
 			}
@@ -271,17 +273,39 @@ func (w *world) neighbour(t *kernel.Task, times int) *dmabufsim.RDMA {
 }
 
 // place gives the transfers of the i-th submitter their places in the buffer. A slot is the part of
-// the buffer, and half the part of the drive, that a transfer can have, in sectors.
-func (s Submitter) place(i, buf, per, slot int) []transfer {
+// the buffer, and half the part of the drive, that a transfer can have, in sectors. Where another program writes,
+// there is a page more for each part of the drive, of which it has the first sector, and transfers begin behind that.
+func (wl Workload) place(i, buf, per int) []transfer {
 	var out []transfer
+	s, slot := wl.Submitters[i], wl.slot()
 	for k, op := range s.Transfers {
 		part := i * per
 		if s.AtOnce {
 			part += k
 		}
-		out = append(out, transfer{ring: i, buf: buf, act: op.Act, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba})
+		x := transfer{ring: i, buf: buf, act: op.Act, write: op.Write, at: part*slot + op.Start, n: op.Len, lba: 2*part*slot + op.Lba}
+		if wl.dirties() {
+			x.lba += part*page + 1
+		}
+		if op.Act == "dirty" {
+			if s.AtOnce && k > 0 {
+				part-- // what is there, is in flight
+			}
+			x.lba = part * (2*slot + page)
+		}
+		out = append(out, x)
 	}
 	return out
+}
+
+// dirties tells whether another program writes, too.
+func (wl Workload) dirties() bool {
+	for _, s := range wl.Submitters {
+		if slices.ContainsFunc(s.Transfers, func(x Transfer) bool { return x.Act == "dirty" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // slot is what a transfer can have of the buffer, in sectors.

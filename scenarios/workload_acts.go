@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"slices"
 
 	"dmasim/iter"
@@ -22,6 +23,7 @@ var acts = []act{
 	{"long", (*world).tooLong},
 	{"half", (*world).half},
 	{"stop", (*world).stop},
+	{"dirty", (*world).dirty},
 	{"undirect", (*world).undirect},
 	{vectored, nil},
 }
@@ -34,7 +36,8 @@ const vectored = "readv"
 // the task's own, a compound page, beside the buffers, to unregister it, and to register the buffer
 // anew; to register a dma-buf that is
 // too long; to update two slots, of which the second entry cannot be read; to stop the process and continue
-// it; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
+// it; to have another program write the first sector of the task's part of the drive through the page cache, with
+// what is transferred behind it; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
 // vectors, which must fail.
 func Acts() (names []string) {
 	for _, a := range acts {
@@ -73,6 +76,12 @@ func (w *world) prepare(t *kernel.Task, wl Workload) {
 				}
 			case x.Act == "long" && w.long == nil:
 				w.long = w.bus.Export(t, "long", 1<<32+hw.PageSize, unmapped{})
+			case x.Act == "dirty" && w.other == nil:
+				w.other, w.dirtied = w.queue.Open(0), map[uint64]int{}
+				w.program = (&hw.Memory{}).Alloc(t.Task, "another program", 1)
+				w.cached(t, hw.FromDevice, 0)
+				w.ref.asked += sector
+				hw.Fill(w.program, "another program")
 			case x.Act == "undirect":
 				w.file.WillChange(t)
 			}
@@ -157,6 +166,47 @@ func (w *world) half(t *kernel.Task, x transfer) {
 func (w *world) stop(t *kernel.Task, x transfer) {
 	t.Say("", "stop the process, and continue it")
 	w.rings[x.ring].GroupStop(t)
+}
+
+// dirty has another program write what comes before the transfers of the task through the page cache, in which the
+// page is dirty then.
+func (w *world) dirty(t *kernel.Task, x transfer) {
+	t.Sayf("", "another program writes sector %d through the page cache", x.lba)
+	if n := w.cached(t, hw.ToDevice, uint64(x.lba)); n == sector {
+		w.dirtied[uint64(x.lba)]++
+	} else if n >= 0 || !w.mayFail(transfer{}, kernel.Errno(-n)) {
+		t.Fail(iter.WrongErrno, "a write through the page cache returned %s", result(n))
+	}
+}
+
+// cached transfers a sector by way of the page cache.
+func (w *world) cached(t *kernel.Task, dir hw.Direction, lba uint64) int64 {
+	i := iter.Kvecs(t, dir, []iter.Kvec{iter.Lowmem(w.program, 0, sector)}, sector)
+	k, call := &iter.Kiocb{File: w.other, Pos: int64(lba * sector)}, w.other.Ops.ReadIter
+	if dir == hw.ToDevice {
+		k.Flags, call = iter.IOCB_WRITE, w.other.Ops.WriteIter
+	}
+	return call(t, k, &i)
+}
+
+// sync has what is dirty written. What is not on the drive then is lost with it.
+func (w *world) sync(t *kernel.Task) {
+	if w.other == nil {
+		return
+	}
+	if err := w.queue.Sync(t); err != kernel.OK && !w.mayFail(transfer{}, err) {
+		t.Fail(iter.WrongErrno, "sync_blockdev returned %v", err)
+	}
+	data := hw.Peek(w.program, 0, sector)
+	for _, lba := range slices.Sorted(maps.Keys(w.dirtied)) {
+		w.ref.unsure += uint64(w.dirtied[lba]) * sector // each time, or once for several
+		switch is := w.ctrl.Blocks(lba, 1); {
+		case is.Equal(data):
+			w.ref.blocks[lba] = data
+		case !w.gone():
+			t.Fail(hw.DataCorruption, "what another program wrote to sector %d is not on the drive, but %v", lba, is)
+		}
+	}
 }
 
 // undirect takes O_DIRECT from the file.

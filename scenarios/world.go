@@ -46,6 +46,9 @@ type world struct {
 	long     *dmabufsim.DmaBuf
 	swapped  []*hw.Page // what goes to swap
 	swapFile *iter.File
+	other    *iter.File     // of another program, through the page cache
+	program  []*hw.Page     // its memory
+	dirtied  map[uint64]int // how often it has written which sectors
 	// Whether the file may have lost O_DIRECT, and whether it has.
 	mayBuffer, buffered bool
 	leaving             bool // the driver may have been unbound

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"dmasim/scenarios"
@@ -115,6 +116,7 @@ func (p *plan) printSummary(w io.Writer, verdicts []*scenarios.Verdict) {
 	var expected, differ, incomplete, executions int
 	var took time.Duration
 	used := map[string]bool{}
+	where := "in the last column"
 	for _, v := range verdicts {
 		switch {
 		case v == nil || v.Outcome == "incomplete":
@@ -128,6 +130,9 @@ func (p *plan) printSummary(w io.Writer, verdicts []*scenarios.Verdict) {
 			executions += v.Report.Executions
 			took += v.Report.Elapsed
 			used[v.Strategy] = true
+			if strings.HasPrefix(cell(v, v.Case.Scenario.Promise(p.level)), "pass (") {
+				where = "in brackets, or else in the last column"
+			}
 		}
 	}
 	how := ""
@@ -138,7 +143,7 @@ func (p *plan) printSummary(w io.Writer, verdicts []*scenarios.Verdict) {
 	}
 	fmt.Fprintf(w, "%s: %d as expected, %d not, %d incomplete; %s in %s of work%s\n", plural(len(verdicts), "verdict"),
 		expected, differ, incomplete, plural(executions, "execution"), seconds(took), how)
-	fmt.Fprintln(w, "pass means: no failure in any schedule within the coverage in the last column")
+	fmt.Fprintln(w, "pass means: no failure in any schedule within the coverage "+where)
 }
 
 func plural(n int, what string) string {
