@@ -116,7 +116,7 @@ func (h *Hctx) dispatchFrom(t *kernel.Task, work, timed bool) {
 // goes to the dispatch list. True if nothing did.
 func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) bool {
 	queued := 0
-	again := resourceDelay
+	delay := resourceDelay
 	s := kernel.BLK_STS_OK
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
 		rq := list[0]
@@ -130,7 +130,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:
 			rq.unstart(t)
 			if timed {
-				again = rq.again(t)
+				delay = rq.retryDelay(t)
 			}
 			list = append([]*Request{rq}, list...)
 		default:
@@ -151,22 +151,23 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 	case !h.restart:
 		h.Run(t, true)
 	case s == kernel.BLK_STS_RESOURCE:
-		h.delay(t, again)
+		h.delay(t, delay)
 	}
 	return false
 }
 
 // refusals is how often run_work may find a request refused when its timer has fired. That is when there is
-// nothing else to do, and so what the request waits for will not happen.
+// nothing else to do until other timers fire.
 const refusals = 4
 
-// again is when a request is tried again. The kernel goes on trying: for ever, which is reported, or until
-// the driver deals with a request that has what this one needs, and that times out. Nothing changes until then.
-func (rq *Request) again(t *kernel.Task) kernel.Jiffies {
+// retryDelay is when a request is tried again. The kernel goes on trying: for ever, which is reported, or until
+// the driver deals with a request that has what this one needs, and that times out. The tries in between are left
+// out: only other timers could change what they find.
+func (rq *Request) retryDelay(t *kernel.Task) kernel.Jiffies {
 	if rq.refused++; rq.refused <= refusals {
 		return resourceDelay
 	}
-	left, waits := rq.q.timer.left(t)
+	left, waits := rq.q.timer.next(t)
 	if !waits {
 		t.Livelock("the driver has refused the request with tag %d of %s %d times, and nothing else goes on", rq.tag, rq.q.Name, rq.refused)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dmasim/sim"
+	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
 )
 
@@ -33,4 +34,27 @@ func TestRefusedUntilTimeout(t *testing.T) {
 	})
 	fails(t, sim.Livelock, "the driver has refused the request with tag 1 of disk 5 times, and nothing else goes on",
 		func(k *kernel.Task) { two(k, newDisk(k, 4)) })
+}
+
+// Of those who wait for a tag while requests are refused each runs the queue once. They do not go on doing it for
+// each other.
+func TestWaitersRunTheQueueOnce(t *testing.T) {
+	r := explore.Run(t.Context(), on.Body(func(k *kernel.Task) {
+		var d *disk
+		d, _ = newTimed(k, func(k *kernel.Task, rq *Request) EH {
+			d.driver.status = kernel.BLK_STS_OK
+			rq.Complete(k, kernel.BLK_STS_OK)
+			return BLK_EH_DONE
+		})
+		d.driver.script, d.driver.status = []kernel.BlkStatus{kernel.BLK_STS_OK}, kernel.BLK_STS_RESOURCE
+		for range 6 { // for four tags
+			k.Go("submitter", func(k *kernel.Task) { d.SubmitBio(k, d.bio()) })
+		}
+		k.Explore()
+	}), explore.NewRandom(1), explore.Options{Executions: 300})
+	if r.Found != nil {
+		defer r.Found.Machine.Close()
+		t.Fatal(r.Found.Failure)
+	}
+	require.Less(t, r.Longest, 400)
 }

@@ -20,7 +20,6 @@ type Hctx struct {
 
 	// These are part of Tags.obj.
 	dispatch []*Request // were refused, and come before all others
-	inserted int        // insertions so far
 	soft     []*Request // of the software queues
 	restart  bool       // BLK_MQ_S_SCHED_RESTART: run the queue when a request is freed
 	stopped  bool       // BLK_MQ_S_STOPPED
@@ -62,7 +61,6 @@ func (h *Hctx) pending() bool { return len(h.dispatch)+len(h.soft) > 0 }
 func (h *Hctx) insert(t *kernel.Task, atHead bool, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert request", Obj: &h.tags.obj})
 	t.Locked(&h.tags.obj)
-	h.inserted++
 	for _, rq := range rqs {
 		rq.handOver(t)
 	}
@@ -77,7 +75,6 @@ func (h *Hctx) insert(t *kernel.Task, atHead bool, rqs ...*Request) {
 func (h *Hctx) bypass(t *kernel.Task, rqs ...*Request) {
 	t.Step(sim.Op{Verb: "insert into dispatch list", Obj: &h.tags.obj})
 	t.Locked(&h.tags.obj)
-	h.inserted++
 	for _, rq := range rqs {
 		rq.handOver(t)
 	}

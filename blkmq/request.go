@@ -50,8 +50,8 @@ type Request struct {
 	timedOut  bool // RQF_TIMED_OUT
 	deadline  kernel.Jiffies
 	path      token.Path
-	ran       int // see starved
-	refused   int // see bounded
+	ran       bool // see starved
+	refused   int  // see retryDelay
 	flush     *flushing
 }
 

@@ -84,12 +84,12 @@ func (s *Tags) explain() string {
 }
 
 // starved is the guard of a request that waits for a tag. It goes on also to run the
-// hardware queue, once for all that is on its lists.
+// hardware queue, once: whatever comes later has somebody else who runs it.
 type starved Request
 
 func (w *starved) Ready(*sim.Task) bool {
 	h := w.Hctx
-	return h.tags.free > 0 || h.pending() && w.ran != h.inserted
+	return h.tags.free > 0 || h.pending() && !w.ran
 }
 
 // Explain says who has the tags.
@@ -124,7 +124,7 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 		}
 		h.Run(t, false)
 		t.Touch(&h.tags.obj, sim.Read)
-		rq.ran = h.inserted // with what it could not dispatch itself: that is tried again later
+		rq.ran = true
 		t.At("SUB-1", "allocate request")
 	}
 }

@@ -78,8 +78,8 @@ func (w *timeouts) arm(t *kernel.Task, at kernel.Jiffies) {
 	t.Asking(func() bool { return w.q.kblockd.ModDelayed(t, &w.work, max(at-t.K.Jiffies(t), 0)) })
 }
 
-// left is how long it takes until the next request times out, if any does.
-func (w *timeouts) left(t *kernel.Task) (left kernel.Jiffies, waits bool) {
+// next is how long it takes until somebody looks for timeouts next, if a request can time out.
+func (w *timeouts) next(t *kernel.Task) (left kernel.Jiffies, waits bool) {
 	if !w.on {
 		return 0, false
 	}

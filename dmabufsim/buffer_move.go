@@ -76,6 +76,9 @@ func (b *BufferObject) moveTo(t *kernel.Task, to Placement) kernel.Errno {
 	if b.pins > 0 {
 		return kernel.EBUSY
 	}
+	if err := b.swapIn(t); err != kernel.OK {
+		return err
+	}
 	if g.ReserveFirst {
 		if err := b.Buf.Resv.ReserveFences(t, 1); err != kernel.OK {
 			return err

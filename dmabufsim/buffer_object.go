@@ -17,7 +17,7 @@ type BufferObject struct {
 	pages    []*hw.Page
 	contents []*hw.Page
 	pins     int
-	swap     *Swap // where the contents are, nil if they are here
+	swap     *Swap // where the contents are, nil if they are here; then pages are those of the swap cache
 	queues   []*UserQueue
 	own      []*Fence // of the driver's own jobs and queues, with a reference of each
 	jobs     uint64

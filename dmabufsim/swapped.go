@@ -5,31 +5,37 @@ import (
 	"dmasim/sim/kernel"
 )
 
-// Swap is where contents of buffers are put when there is no room for them. Both calls do I/O, and wait for it.
+// Swap is where contents of buffers are put when there is no room for them. Both calls do I/O with pages of the
+// swap cache, and wait for it.
 type Swap struct {
 	Out, In func(t *kernel.Task, pages []*hw.Page) kernel.Errno
 }
 
-// SwapOut has the contents of the buffer written to swap. Whoever maps it next reads them back, and
+// SwapOut copies the contents of the buffer to pages of the swap cache, gives the buffer's own away, and has the
+// others written (ttm_tt_swapout; the kernel writes them later). Whoever maps the buffer next reads them back, and
 // waits for them, with the reservation lock held (ttm_tt_populate, ttm_tt_swapin). If they cannot be
-// written they stay, and if they cannot be read the buffer is not mapped. Contents that are out stay there.
+// written they stay in the cache, and if they cannot be read the buffer is not mapped. A buffer that is pinned, or
+// out already, is left alone.
 func (b *BufferObject) SwapOut(t *kernel.Task, s *Swap) kernel.Errno {
 	ctx := b.lock(t)
 	defer b.unlock(t, ctx)
-	if b.swap != nil {
-		return kernel.OK
+	if b.pins > 0 || b.swap != nil {
+		return kernel.EBUSY
+	}
+	old := b.pages
+	cache, err := b.gpu.alloc(t, b.Buf.Name, len(old), System)
+	if err != kernel.OK {
+		return err
 	}
 	t.Say("", "dma_buf_move_notify()")
 	b.Buf.MoveNotify(t)
 	b.Buf.Resv.Wait(t, UsageBookkeep)
-	if err := s.Out(t, b.pages); err != kernel.OK {
-		return err
-	}
-	out := (&hw.Memory{}).Alloc(t.Task, "swap", len(b.pages))
-	hw.Poke(out, 0, hw.Peek(b.pages, 0, len(b.pages)*hw.PageSize))
-	b.contents, b.swap = out, s
-	hw.Fill(b.pages, "whoever had the page before")
-	return kernel.OK
+	hw.Fence(t.Task, old)
+	b.copy(t, "swap out: copy", cache, old)
+	b.settled(t, System, cache)
+	b.contents, b.swap = cache, s
+	b.gpu.leave(t, old)
+	return s.Out(t, cache)
 }
 
 // swapIn brings the contents back, if they are out.
@@ -37,10 +43,19 @@ func (b *BufferObject) swapIn(t *kernel.Task) kernel.Errno {
 	if b.swap == nil {
 		return kernel.OK
 	}
-	t.Say("", "map_dma_buf: read "+b.Buf.Name+" from swap")
-	err := b.swap.In(t, b.pages)
-	if err == kernel.OK {
-		b.contents, b.swap = b.pages, nil
+	cache := b.pages
+	fresh, err := b.gpu.alloc(t, b.Buf.Name, len(cache), System)
+	if err != kernel.OK {
+		return err
 	}
-	return err
+	t.Say("", "read "+b.Buf.Name+" from swap")
+	if err := b.swap.In(t, cache); err != kernel.OK {
+		hw.Give(t.Task, fresh, "")
+		return err
+	}
+	b.copy(t, "swap in: copy", fresh, cache)
+	b.settled(t, System, fresh)
+	b.contents, b.swap = fresh, nil
+	hw.Give(t.Task, cache, "")
+	return kernel.OK
 }

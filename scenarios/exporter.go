@@ -24,6 +24,8 @@ type buffer struct {
 	stop func(t *kernel.Task)
 	// newOwner gets the pages that the buffer leaves.
 	newOwner string
+	// swaps is set if the contents may be in swap on the drive.
+	swaps bool
 	// forgets is set if the exporter may take the contents away. Then requests fail while
 	// there are none, and what the buffer holds is not compared.
 	forgets bool
@@ -97,6 +99,7 @@ func newMoving(t *kernel.Task, w *world, cfg config, name string) *buffer {
 // back by whoever maps it.
 func newSwapping(t *kernel.Task, w *world, cfg config, name string) *buffer {
 	b := newMoving(t, w, cfg, name)
+	b.swaps = true
 	pos := driveSize/4 + int64(len(w.bufs)*cfg.pages)*hw.PageSize
 	b.disturb = func(t *kernel.Task, _ int) { b.bo.SwapOut(t, w.swapAt(w.swapFile, pos)) }
 	return b

@@ -58,7 +58,7 @@ func (e *lastPage) MapDmaBuf(t *kernel.Task, a *dmabufsim.Attachment, dir hw.Dir
 }
 
 func (e *lastPage) UnmapDmaBuf(t *kernel.Task, a *dmabufsim.Attachment, sgt *dmabufsim.SgTable, dir hw.Direction) {
-	a.Dev.Unmap(t.Task, sgt.Segments[1:])
+	a.Dev.UnmapNoSync(t.Task, sgt.Segments[1:])
 }
 
 func (e *lastPage) Release(t *kernel.Task) { hw.Give(t.Task, e.pages, "") }

@@ -21,6 +21,7 @@ type reference struct {
 	buffers []hw.Data          // of each buffer
 	blocks  map[uint64]hw.Data // by LBA, those that were written
 	asked   uint64             // bytes that were transferred, if all is right
+	sure    uint64             // of these, what the drive must have said that it has done
 	unsure  uint64             // bytes that may have been transferred besides
 }
 
@@ -57,6 +58,7 @@ func (r *reference) untouched(lba uint64, n int) hw.Data {
 // transferred notes a completed transfer and checks that it happened.
 func (r *reference) transferred(t *kernel.Task, x transfer) {
 	r.asked += uint64(x.n) * sector
+	r.sure += uint64(x.n) * sector
 	if r.w.bufs[x.buf].forgets {
 		return
 	}
@@ -133,15 +135,26 @@ func (r *reference) wroteElse(lba uint64, n int) {
 	r.asked += uint64(n) * sector
 }
 
-// swapFailed notes that swap was not transferred, of which commands may have succeeded.
-func (r *reference) swapFailed(dir hw.Direction, pages []*hw.Page, lba uint64) {
-	n := len(pages) * page
+// elseRead notes that bytes were read by somebody else than a ring.
+func (r *reference) elseRead(n uint64) { r.asked, r.sure = r.asked+n, r.sure+n }
+
+// elseWrote notes that data were written by somebody else than a ring, and checks that.
+func (r *reference) elseWrote(t *kernel.Task, data hw.Data, lba uint64) {
+	n := data.Len() / sector
+	r.wroteElse(lba, n)
+	r.sure += uint64(data.Len())
+	if f := compare("the drive", int(lba)*sector, r.w.ctrl.Blocks(lba, n), data); f != nil {
+		t.Fail(f.Kind, "after the write completed, %s", f.Message)
+	}
+}
+
+// elseFailed notes that data were not transferred for somebody else, of which commands may have succeeded.
+func (r *reference) elseFailed(dir hw.Direction, data hw.Data, lba uint64) {
 	if dir == hw.FromDevice {
-		r.unsure += uint64(n) * sector
+		r.unsure += uint64(data.Len())
 		return
 	}
-	data := hw.Peek(pages, 0, len(pages)*hw.PageSize)
-	for i := range n {
+	for i := range data.Len() / sector {
 		at, to := lba+uint64(i), data.Slice(i*sector, sector)
 		if r.w.ctrl.Blocks(at, 1).Equal(to) {
 			r.happened(r.drive(at, 1), to)
@@ -221,14 +234,13 @@ func (r *reference) strangers() *sim.Failure {
 // the same bytes leaves no trace in the data. A driver that recovers tries again what it has cancelled:
 // there it is what the drive has said, and was heard, that it has done.
 func (r *reference) once() *sim.Failure {
-	moved := r.w.ctrl.Moved()
-	done := moved
+	done, least, verb := r.w.ctrl.Moved(), r.asked, "transferred"
 	if r.w.recovers {
-		done = r.w.driver.Answered()
+		done, least, verb = r.w.driver.Answered(), r.sure, "answered for"
 	}
-	if moved < r.asked || done > r.asked+r.unsure {
+	if done < least || done > r.asked+r.unsure {
 		return &sim.Failure{Kind: hw.DataCorruption,
-			Message: fmt.Sprintf("%s transferred %d bytes, and %d were asked for", r.w.ctrl.Name, moved, r.asked)}
+			Message: fmt.Sprintf("%s %s %d bytes, and %d were asked for", r.w.ctrl.Name, verb, done, r.asked)}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestPerhaps(t *testing.T) {
 	corrupt(wrote(transfer{write: true, at: 3, n: 1, lba: 10}))
 }
 
-// What was transferred twice is found, whether the driver recovers or not: in the latter case what was
+// What was transferred twice is found, whether the driver recovers or not. If it does, what was
 // cancelled is tried again, and only what was answered counts.
 func TestOnce(t *testing.T) {
 	recovers := config{drive: nvmesim.Config{Recovers: true}}
@@ -101,6 +101,7 @@ func TestOnce(t *testing.T) {
 				w.do(t, transfer{n: page})
 				w.do(t, transfer{n: page})
 				w.ref.asked += uint64(off * page * sector)
+				w.ref.sure += uint64(off * page * sector)
 			})
 			require.NotNil(t, f)
 			require.Equal(t, hw.DataCorruption, f.Kind)
@@ -110,21 +111,18 @@ func TestOnce(t *testing.T) {
 
 // A transfer that must fail, and does not, is found.
 func TestMustFail(t *testing.T) {
-	for _, must := range []func(w *world){
-		func(w *world) { w.torn = true },
-		func(w *world) { w.buffered = true },
+	for _, must := range []func(w *world, x *transfer){
+		func(w *world, _ *transfer) { w.torn = true },
+		func(_ *world, x *transfer) { x.late = true },
 	} {
-		for _, do := range []func(t *kernel.Task, w *world){
-			func(t *kernel.Task, w *world) { w.do(t, transfer{n: page}) },
-			func(t *kernel.Task, w *world) { w.doAll(t, transfer{n: page}) },
-		} {
-			f := onWorld(t, func(t *kernel.Task, w *world) {
-				must(w)
-				do(t, w)
-			})
-			require.NotNil(t, f)
-			require.Equal(t, iter.WrongErrno, f.Kind)
-		}
+		f := onWorld(t, func(t *kernel.Task, w *world) {
+			x := transfer{n: page}
+			must(w, &x)
+			w.submit(t, x)
+			w.expect(t, x, w.rings[0].WaitCQE(t))
+		})
+		require.NotNil(t, f)
+		require.Equal(t, iter.WrongErrno, f.Kind)
 	}
 }
 
@@ -141,8 +139,8 @@ func TestMayFail(t *testing.T) {
 		{"memory may be short", config{failures: 1}, func(*kernel.Task, *world) {}, []kernel.Errno{kernel.ENOMEM}},
 		{"a buffer may be revoked", config{}, func(_ *kernel.Task, w *world) { w.bufs[0].forgets = true }, []kernel.Errno{kernel.ENODEV}},
 		{"a layout may be refused", config{}, func(_ *kernel.Task, w *world) { w.ragged = true }, []kernel.Errno{kernel.EINVAL}},
-		{"direct I/O may be gone", config{}, func(_ *kernel.Task, w *world) { w.mayBuffer = true }, []kernel.Errno{kernel.EINVAL}},
-		{"and be polled for", config{mode: "iopoll"}, func(_ *kernel.Task, w *world) { w.mayBuffer = true }, []kernel.Errno{kernel.EINVAL, kernel.EOPNOTSUPP}},
+		{"direct I/O may be gone", config{}, func(_ *kernel.Task, w *world) { w.losesDirect = true }, []kernel.Errno{kernel.EINVAL}},
+		{"and be polled for", config{mode: "iopoll"}, func(_ *kernel.Task, w *world) { w.losesDirect = true }, []kernel.Errno{kernel.EINVAL, kernel.EOPNOTSUPP}},
 		{"the driver recovers", config{drive: nvmesim.Config{Recovers: true}}, func(*kernel.Task, *world) {}, nil},
 		{"the driver has gone", config{drive: nvmesim.Config{Recovers: true}}, func(t *kernel.Task, w *world) { w.driver.Remove(t) },
 			[]kernel.Errno{kernel.ENODEV, kernel.EIO, kernel.EREMOTEIO}},

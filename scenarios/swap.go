@@ -16,19 +16,31 @@ func (w *world) swapIO(t *kernel.Task, f *iter.File, dir hw.Direction, pages []*
 	if dir == hw.ToDevice {
 		k.Flags, call = iter.IOCB_WRITE, f.Ops.WriteIter
 	}
+	data := hw.Peek(pages, 0, len(pages)*hw.PageSize)
 	got := call(t, k, &i)
 	switch err := kernel.Errno(-got); {
-	case got < 0 && w.mayFail(transfer{}, err):
-		w.ref.swapFailed(dir, pages, uint64(pos)/sector)
+	case got < 0 && w.elseFails(err):
+		w.ref.elseFailed(dir, data, uint64(pos)/sector)
 		return err
 	case got != int64(n):
 		t.Fail(iter.WrongErrno, "a transfer of swap returned %s", result(got))
 	case dir == hw.ToDevice:
-		w.ref.wroteElse(uint64(pos)/sector, len(pages)*page)
+		w.ref.elseWrote(t, data, uint64(pos)/sector)
 	default:
-		w.ref.asked += n
+		w.ref.elseRead(n)
 	}
 	return kernel.OK
+}
+
+// elseFails tells whether I/O of others than the rings may end with an error.
+func (w *world) elseFails(err kernel.Errno) bool {
+	switch err {
+	case kernel.ENOMEM:
+		return w.failing
+	case kernel.ENODEV, kernel.EIO, kernel.EREMOTEIO:
+		return w.gone()
+	}
+	return false
 }
 
 // swapAt is a place for a buffer in swap.

@@ -263,7 +263,7 @@ func (w *world) neighbour(t *kernel.Task, times int) *dmabufsim.RDMA {
 	t.Go("mlx5", func(t *kernel.Task) {
 		for range times {
 			switch got, err := nic.Transfer(t, hw.ToDevice, int(b.first/hw.PageSize)+last, nil); {
-			case b.forgets || err == kernel.ENOMEM && w.failing || w.swapFile != nil && w.mayFail(transfer{}, err):
+			case b.forgets || err == kernel.ENOMEM && w.failing || b.swaps && w.elseFails(err):
 			case err != kernel.OK || !got.Equal(want):
 				t.Fail(hw.DataCorruption, "the network card read %v (%v)", got, err)
 			}

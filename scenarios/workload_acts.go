@@ -76,11 +76,11 @@ func (w *world) prepare(t *kernel.Task, wl Workload) {
 				}
 			case x.Act == "long" && w.long == nil:
 				w.long = w.bus.Export(t, "long", 1<<32+hw.PageSize, unmapped{})
-			case x.Act == "dirty" && w.other == nil:
-				w.other, w.dirtied = w.queue.Open(0), map[uint64]int{}
+			case x.Act == "dirty" && w.cachedFile == nil:
+				w.cachedFile, w.dirtied = w.queue.Open(0), map[uint64]int{}
 				w.program = (&hw.Memory{}).Alloc(t.Task, "another program", 1)
 				w.cached(t, hw.FromDevice, 0)
-				w.ref.asked += sector
+				w.ref.elseRead(sector)
 				hw.Fill(w.program, "another program")
 			case x.Act == "undirect":
 				w.file.WillChange(t)
@@ -109,7 +109,7 @@ func (w *world) renew(t *kernel.Task, x transfer) {
 
 // registered checks what a registration has returned.
 func (w *world) registered(t *kernel.Task, x transfer, err kernel.Errno) {
-	if err != kernel.OK && !w.mayFail(x, err) && !(w.gone() && (err == kernel.EFAULT || err == kernel.ENODEV)) {
+	if err != kernel.OK && !w.mayFail(x, err) && !(w.gone() && err == kernel.EFAULT) {
 		t.Fail(iter.WrongErrno, "registration of a buffer failed with %v", err)
 	}
 }
@@ -174,7 +174,7 @@ func (w *world) dirty(t *kernel.Task, x transfer) {
 	t.Sayf("", "another program writes sector %d through the page cache", x.lba)
 	if n := w.cached(t, hw.ToDevice, uint64(x.lba)); n == sector {
 		w.dirtied[uint64(x.lba)]++
-	} else if n >= 0 || !w.mayFail(transfer{}, kernel.Errno(-n)) {
+	} else if n >= 0 || !w.elseFails(kernel.Errno(-n)) {
 		t.Fail(iter.WrongErrno, "a write through the page cache returned %s", result(n))
 	}
 }
@@ -182,19 +182,19 @@ func (w *world) dirty(t *kernel.Task, x transfer) {
 // cached transfers a sector by way of the page cache.
 func (w *world) cached(t *kernel.Task, dir hw.Direction, lba uint64) int64 {
 	i := iter.Kvecs(t, dir, []iter.Kvec{iter.Lowmem(w.program, 0, sector)}, sector)
-	k, call := &iter.Kiocb{File: w.other, Pos: int64(lba * sector)}, w.other.Ops.ReadIter
+	k, call := &iter.Kiocb{File: w.cachedFile, Pos: int64(lba * sector)}, w.cachedFile.Ops.ReadIter
 	if dir == hw.ToDevice {
-		k.Flags, call = iter.IOCB_WRITE, w.other.Ops.WriteIter
+		k.Flags, call = iter.IOCB_WRITE, w.cachedFile.Ops.WriteIter
 	}
 	return call(t, k, &i)
 }
 
 // sync has what is dirty written. What is not on the drive then is lost with it.
 func (w *world) sync(t *kernel.Task) {
-	if w.other == nil {
+	if w.cachedFile == nil {
 		return
 	}
-	if err := w.queue.Sync(t); err != kernel.OK && !w.mayFail(transfer{}, err) {
+	if err := w.queue.Sync(t); err != kernel.OK && !w.elseFails(err) {
 		t.Fail(iter.WrongErrno, "sync_blockdev returned %v", err)
 	}
 	data := hw.Peek(w.program, 0, sector)
@@ -211,9 +211,8 @@ func (w *world) sync(t *kernel.Task) {
 
 // undirect takes O_DIRECT from the file.
 func (w *world) undirect(t *kernel.Task, _ transfer) {
-	w.mayBuffer = true
+	w.losesDirect = true
 	w.file.SetFlags(t, w.file.Flags&^iter.O_DIRECT)
-	w.buffered = true
 }
 
 // unbind takes the driver from the device. What is in flight, or comes later, may fail then.

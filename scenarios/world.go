@@ -38,20 +38,21 @@ type world struct {
 	used     int  // rings that tasks use
 	tokens   int  // of these, the first ones: those with registrations of their own; the others have clones
 	ragged   bool // the driver may refuse to map a buffer
-	torn     bool // it must
-	recovers bool // it deals with timeouts, resets and removal
+	torn     bool // the driver must refuse to map a buffer
+	recovers bool // the driver deals with timeouts, resets and removal
 
 	// What workloads have besides, see act.
 	user     *uringsim.User
 	long     *dmabufsim.DmaBuf
 	swapped  []*hw.Page // what goes to swap
 	swapFile *iter.File
-	other    *iter.File     // of another program, through the page cache
-	program  []*hw.Page     // its memory
-	dirtied  map[uint64]int // how often it has written which sectors
-	// Whether the file may have lost O_DIRECT, and whether it has.
-	mayBuffer, buffered bool
-	leaving             bool // the driver may have been unbound
+	// Another program's file, which goes through the page cache, its memory, and how often it has written
+	// which sectors.
+	cachedFile  *iter.File
+	program     []*hw.Page
+	dirtied     map[uint64]int
+	losesDirect bool // the file may have lost O_DIRECT
+	leaving     bool // the driver may have been unbound
 }
 
 // config says how a world differs from the usual one.
@@ -207,7 +208,7 @@ type transfer struct {
 
 // do submits the transfer, waits for it, and checks its result and its data.
 func (w *world) do(t *kernel.Task, x transfer) {
-	x.late = w.buffered
+	x.late = !w.file.Direct(t)
 	w.submit(t, x)
 	w.expect(t, x, w.rings[x.ring].WaitCQE(t))
 }
@@ -219,7 +220,7 @@ func (w *world) doAll(t *kernel.Task, xs ...transfer) {
 		if w.act(t, x) {
 			continue
 		}
-		xs[i].late = w.buffered
+		xs[i].late = !w.file.Direct(t)
 		w.submitAs(t, x, uint64(i))
 		flying++
 	}
@@ -308,9 +309,9 @@ func (w *world) mayFail(x transfer, err kernel.Errno) bool {
 	case kernel.EIO, kernel.EREMOTEIO: // the latter of a command that is not tried again
 		return w.gone()
 	case kernel.EINVAL:
-		return w.ragged || w.mayBuffer
+		return w.ragged || w.losesDirect
 	case kernel.EOPNOTSUPP: // only direct I/O can be polled for
-		return w.mayBuffer && w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0
+		return w.losesDirect && w.mode.flags&uringsim.IORING_SETUP_IOPOLL != 0
 	}
 	return false
 }

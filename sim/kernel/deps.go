@@ -14,7 +14,8 @@ type Deps struct {
 	Off bool
 
 	notes  []Note
-	births []birth // of the tasks, by their index
+	births []birth   // of the tasks, by their index
+	edges  [][]int32 // of the tasks, the operations at which something on behalf of others began or ended
 	cone   coneScratch
 	// explored is where the explored phase began, once that was asked for.
 	explored Point
@@ -143,13 +144,27 @@ func (t *Task) OnBehalf(p Point, fn func()) {
 	n, changes := len(t.K.Deps.notes), p.Place.Task != nil || before.Place.Task != nil
 	if changes {
 		t.note(Note{Kind: NoteBehalf, behalf: p, until: math.MaxInt32})
+		t.edge()
 	}
 	fn()
 	if changes {
 		t.note(Note{Kind: NoteOver})
+		t.edge()
 		t.ends(n)
 	}
 	t.behalf = before
+}
+
+// edge notes where what t does on behalf of others begins or ends.
+func (t *Task) edge() {
+	d := &t.K.Deps
+	if d.Off {
+		return
+	}
+	for len(d.edges) <= t.Index() {
+		d.edges = append(d.edges, nil)
+	}
+	d.edges[t.Index()] = append(d.edges[t.Index()], int32(t.Machine().Ops()))
 }
 
 // Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.

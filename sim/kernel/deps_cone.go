@@ -20,6 +20,7 @@ type Cone struct {
 	Notes  []Dep
 	m      *sim.Machine
 	births []birth
+	edges  [][]int32
 	parts  []part
 	// careful leaves out what came before an earlier access to what was waited for: it may
 	// have been where that was taken.
@@ -176,7 +177,7 @@ func (k *Kernel) grow(c *Cone, root part, event int, since Point) *Cone {
 	}
 	notes := k.Deps.notes
 	n := len(notes)
-	c.births = k.Deps.births
+	c.births, c.edges = k.Deps.births, k.Deps.edges
 	c.enter(s, root)
 	for i := event; i >= since.event && i >= 0; i-- {
 		e := &events[i]
@@ -220,7 +221,7 @@ func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 				if p.near > note.until {
 					continue
 				}
-				p.ref, p.at = note.obj, note.Op+1
+				p.ref, p.at, p.near = note.obj, note.Op+1, note.Op+1
 				p.kills = kills(c.m.Events()[note.Event].Verb)
 				c.parts = append(c.parts, p)
 				active[j] = int32(len(c.parts) - 1)
@@ -246,11 +247,7 @@ func (c *Cone) handBack(s *coneScratch, note *Note, n int32) {
 			c.parts[a].own = true
 			continue
 		}
-		if p.at > note.until { // needed later, too, and so for itself
-			c.parts[a].near = p.at
-		} else {
-			s.active[ti] = slices.DeleteFunc(s.active[ti], func(b int32) bool { return b == a })
-		}
+		s.active[ti] = slices.DeleteFunc(s.active[ti], func(b int32) bool { return b == a })
 		from := &note.behalf
 		c.enter(s, part{task: from.Place.Task, at: from.op, notes: int32(from.notes), how: handed, by: a, ref: p.ref, kills: p.kills})
 	}
@@ -329,10 +326,11 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	if len(s.active[ti]) == 0 || e.Obj != nil && noWait(e.Obj, e.Verb) {
 		return
 	}
-	by := s.active[ti][0]
-	if c.parts[by].at < e.Op {
+	n := slices.IndexFunc(s.active[ti], func(p int32) bool { return c.parts[p].at >= e.Op })
+	if n < 0 {
 		return
 	}
+	by := s.active[ti][n]
 	switch events := c.m.Events(); {
 	case e.Enabler >= 0 && e.Enabler < i:
 		if w := &events[e.Enabler]; w.Op >= c.low && !(w.Verb == available && c.rescued(e.Task)) {
@@ -369,25 +367,46 @@ func (c *Cone) took(part int32) {
 	}
 }
 
-// enter begins a part, and sees to it that what created its task begins in time.
+// enter begins a part, and sees to it that what created its task begins in time. A task that does something on
+// behalf of others has a part for each of them, and one for itself.
 func (c *Cone) enter(s *coneScratch, p part) {
 	ti := int32(p.task.Index())
 	p.near = p.at
 	for _, a := range s.active[ti] {
-		if have := &c.parts[a]; (have.ref == nil || have.ref == p.ref && have.kills == p.kills) && (!have.inTheWay || p.inTheWay) {
-			have.near = min(have.near, p.at)
+		have := &c.parts[a]
+		if have.ref != nil && (have.ref != p.ref || have.kills != p.kills) || have.inTheWay && !p.inTheWay {
+			continue
+		}
+		if have.near == p.at && have.notes == p.notes || !c.parted(ti, p.at, have.near) {
+			have.near = p.at
 			return // in it already, and for at least as much
 		}
 	}
-	if p.ref == nil {
-		s.active[ti] = s.active[ti][:0]
+	active := s.active[ti]
+	if p.ref == nil && !c.parted(ti, c.low, p.at) {
+		active = active[:0]
 	}
 	c.parts = append(c.parts, p)
-	s.active[ti] = append(s.active[ti], int32(len(c.parts)-1))
+	active = append(active, int32(len(c.parts)-1))
+	if p.ref == nil { // what is not for a reference only comes first
+		copy(active[1:], active)
+		active[0] = int32(len(c.parts) - 1)
+	}
+	s.active[ti] = active
 	s.used = append(s.used, ti)
 	if born := int32(p.task.BornOp()); !p.inTheWay && born >= max(c.low, c.begun) && p.task.Parent() != nil && born < p.at {
 		s.marks = append(s.marks, mark{part: part{at: born}, child: p.task})
 	}
+}
+
+// parted tells whether something on behalf of others began or ended between two operations of a task.
+func (c *Cone) parted(task, from, to int32) bool {
+	if int(task) >= len(c.edges) {
+		return false
+	}
+	edges := c.edges[task]
+	i, _ := slices.BinarySearch(edges, from)
+	return i < len(edges) && edges[i] <= to
 }
 
 // Holding tells whether d is in the cone only because its task held something meanwhile: a

@@ -105,3 +105,50 @@ func TestOnBehalfAndForItself(t *testing.T) {
 	require.Contains(t, found, "submitter")
 	require.Contains(t, found, "dispatcher")
 }
+
+// Who does something on behalf of two within one operation has both go on from there, in either order.
+func TestOnBehalfOfTwo(t *testing.T) {
+	for _, turned := range []bool{false, true} {
+		m := sim.NewMachine()
+		var found []string
+		r := m.Run(sim.Default{}, func(st *sim.Task) {
+			k := Boot(st)
+			since := k.Point()
+			var x, y, z Completion
+			x.Init(k, nil, "x")
+			y.Init(k, nil, "y")
+			z.Init(k, nil, "z")
+			k.Explore()
+			var points [2]Point
+			for i := range points {
+				k.Go("submitter", func(k *Task) {
+					k.FromUser([]string{"first", "second"}[i])
+					points[i] = k.Point()
+				})
+			}
+			k.Go("dispatcher", func(k *Task) {
+				k.FromUser("dispatcher")
+				births := []func(){
+					func() { k.OnBehalf(points[0], func() { k.Go("device", func(k *Task) { x.Complete(k) }) }) },
+					func() { k.OnBehalf(points[1], func() { k.Go("device", func(k *Task) { z.Wait(k); y.Complete(k) }) }) },
+				}
+				if turned {
+					births[0], births[1] = births[1], births[0]
+				}
+				births[0]()
+				births[1]()
+			})
+			k.Go("waiter", func(k *Task) {
+				x.Wait(k)
+				z.Complete(k)
+				y.Wait(k)
+				for _, n := range k.DependsOn(since).Notes {
+					found = append(found, n.Name)
+				}
+			})
+		})
+		m.Close()
+		require.Nil(t, r.Failure)
+		require.Equal(t, []string{"first", "second"}, found)
+	}
+}
