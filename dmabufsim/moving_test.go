@@ -76,12 +76,19 @@ var (
 
 // moving is readers through a toy importer and an exporter that moves the buffer.
 func moving(readers int, moved func(k *kernel.Task, i *toy), set func(m *Moving)) func(k *kernel.Task) {
-	return func(k *kernel.Task) {
-		bus := NewBus(k)
-		m := NewMoving(k, bus, "vram", 1)
+	return disturbed(readers, moved, func(k *kernel.Task, m *Moving) {
 		if set != nil {
 			set(m)
 		}
+		m.Move(k)
+	})
+}
+
+// disturbed is the same with an exporter that does what it is told.
+func disturbed(readers int, moved func(k *kernel.Task, i *toy), disturb func(k *kernel.Task, m *Moving)) func(k *kernel.Task) {
+	return func(k *kernel.Task) {
+		bus := NewBus(k)
+		m := NewMoving(k, bus, "vram", 1)
 		i := &toy{moved: moved}
 		i.busy.Init(k, nil, "busy", 0)
 		i.a, _ = m.Buf.DynamicAttach(k, hw.NewIOMMU(k.Task, "dev0"), i, nil)
@@ -92,7 +99,7 @@ func moving(readers int, moved func(k *kernel.Task, i *toy), set func(m *Moving)
 				}
 			})
 		}
-		k.Go("exporter", m.Move)
+		k.Go("exporter", func(k *kernel.Task) { disturb(k, m) })
 		k.Explore()
 		m.Buf.Resv.Lock(k, nil)
 		i.unmap(k)

@@ -35,8 +35,15 @@ func (b *BufferObject) SwapOut(t *kernel.Task, s *Swap) kernel.Errno {
 	b.settled(t, System, cache)
 	b.contents, b.swap = cache, s
 	b.gpu.leave(t, old)
-	return s.Out(t, cache)
+	err = s.Out(t, cache)
+	if err != kernel.OK {
+		b.swap = inCache
+	}
+	return err
 }
+
+// inCache is where contents are that could not be written.
+var inCache = &Swap{In: func(*kernel.Task, []*hw.Page) kernel.Errno { return kernel.OK }}
 
 // swapIn brings the contents back, if they are out.
 func (b *BufferObject) swapIn(t *kernel.Task) kernel.Errno {
