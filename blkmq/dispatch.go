@@ -62,9 +62,15 @@ func (rq *Request) handOver(t *kernel.Task) {
 // behalf of each.
 func (rq *Request) Handed() kernel.Point { return rq.handed }
 
-// queueHanded is queueRq for what was handed over.
-func (q *Queue) queueHanded(t *kernel.Task, rq *Request, last bool) (s kernel.BlkStatus) {
-	t.OnBehalf(rq.handed, func() { s = q.queueRq(t, rq, last) })
+// queueHanded is queueRq for what was handed over; work says that t is run_work, which whoever hands over has run
+// for all that wait.
+func (q *Queue) queueHanded(t *kernel.Task, rq *Request, last, work bool) (s kernel.BlkStatus) {
+	t.OnBehalf(rq.handed, func() {
+		if work {
+			t.Serving()
+		}
+		s = q.queueRq(t, rq, last)
+	})
 	return s
 }
 
@@ -86,7 +92,7 @@ func (rq *Request) unstart(t *kernel.Task) {
 // list the end of a request runs the queue again.
 func (h *Hctx) dispatchRequests(t *kernel.Task) { h.dispatchFrom(t, false, false) }
 
-// runWork is blk_mq_run_work_fn: what it dispatches depends on it.
+// runWork is blk_mq_run_work_fn.
 func (h *Hctx) runWork(t *kernel.Task) { h.dispatchFrom(t, true, h.timed) }
 
 // dispatchFrom dispatches by run_work or by who comes by; timed says that it is the former, and that its
@@ -121,10 +127,7 @@ func (h *Hctx) dispatchList(t *kernel.Task, list []*Request, work, timed bool) b
 	for len(list) > 0 && s == kernel.BLK_STS_OK {
 		rq := list[0]
 		list = list[1:]
-		if work {
-			rq.handed = kernel.Point{}
-		}
-		switch s = h.q.queueHanded(t, rq, len(list) == 0); s {
+		switch s = h.q.queueHanded(t, rq, len(list) == 0, work); s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:

@@ -336,3 +336,44 @@ func TestTimeoutOfOne(t *testing.T) {
 		finds(body(kernel.GFP_NOWAIT, kernel.GFP_KERNEL, polled), "R3: an allocation of handler with GFP_KERNEL")
 	}
 }
+
+// Of several requests that run_work dispatches each depends on who handed it over, and not on who happened to be
+// before it on the list.
+func TestRunWorkForSeveral(t *testing.T) {
+	body := func(own, other kernel.GFP) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, true)
+			x.disk = newDisk(k, 4)
+			x.driver.complete, x.use.Token = true, x.tok
+			x.driver.script = []kernel.BlkStatus{kernel.BLK_STS_RESOURCE, kernel.BLK_STS_RESOURCE, kernel.BLK_STS_RESOURCE}
+			alloc := func(k *kernel.Task, gfp kernel.GFP, what string) {
+				var m kernel.Mem
+				k.Alloc(gfp, &m, what)
+				k.Free(&m)
+			}
+			k.Go("other", func(k *kernel.Task) {
+				alloc(k, other, "other")
+				x.SubmitBio(k, x.plain(0, 8))
+			})
+			k.Go("submitter", func(k *kernel.Task) {
+				if x.tok.refs.TrygetLive(k) {
+					alloc(k, own, "own")
+					b := x.bio()
+					b.Flags |= REQ_NOWAIT
+					x.SubmitBio(k, b)
+				}
+			})
+			k.Go("exporter", x.invalidate)
+			k.Explore()
+			x.close(k)
+		}
+	}
+	run := func(own, other kernel.GFP) *explore.Found {
+		return explore.Run(context.Background(), on.Body(body(own, other)), explore.NewRandom(1), explore.Options{Executions: 2000, MinimizeRuns: -1}).Found
+	}
+	require.Nil(t, run(kernel.GFP_NOWAIT, kernel.GFP_KERNEL))
+	f := run(kernel.GFP_KERNEL, kernel.GFP_NOWAIT)
+	require.NotNil(t, f)
+	defer f.Machine.Close()
+	require.Contains(t, f.Failure.Message, "R3: an allocation of own with GFP_KERNEL")
+}

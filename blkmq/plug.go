@@ -176,7 +176,7 @@ func (q *Queue) issuePlug(t *kernel.Task, p *Plug) {
 			queued++
 			continue
 		}
-		switch s = q.queueHanded(t, rq, len(p.list) == 0); s {
+		switch s = q.queueHanded(t, rq, len(p.list) == 0, false); s {
 		case kernel.BLK_STS_OK:
 			queued++
 		case kernel.BLK_STS_RESOURCE, kernel.BLK_STS_DEV_RESOURCE:

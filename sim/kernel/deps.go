@@ -167,6 +167,14 @@ func (t *Task) edge() {
 	d.edges[t.Index()] = append(d.edges[t.Index()], int32(t.Machine().Ops()))
 }
 
+// Serving notes that what t does on behalf of somebody is what the work is for that t runs: that one has to run,
+// whoever queued it.
+func (t *Task) Serving() {
+	if it := t.work; it != nil {
+		t.note(Note{Kind: NoteWork, Name: it.st.name, On: it.wq})
+	}
+}
+
 // Asking runs fn, in which t asks others to see to a signal that it, or anybody, waits for.
 func (t *Task) Asking(fn func() bool) (ok bool) {
 	t.asking++

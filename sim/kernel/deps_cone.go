@@ -116,6 +116,12 @@ func noWait(o *sim.Object, verb string) bool {
 // begun, nobody would have waited: whoever began them was not needed.
 func waitsItsTurn(verb string) bool { return verb == "run work" || verb == "disable controller" }
 
+// letsPass tells whether w took a work away that e, which runs another one, had to wait for: without that the
+// former would have run first.
+func letsPass(w, e *sim.Event) bool {
+	return e.Verb == "run work" && w.Obj != e.Obj && (w.Verb == "mod_delayed_work" || strings.HasPrefix(w.Verb, "cancel_"))
+}
+
 // once are the types whose waits depend on what was done before them, too: what has
 // happened, stays so.
 func once(o *sim.Object) bool { return o.Type == "fence" || o.Type == "completion" }
@@ -231,13 +237,12 @@ func (c *Cone) take(s *coneScratch, notes []Note, n int) {
 	}
 }
 
-// handBack goes on with who handed over what was done from a note on, where nothing later is needed of
-// who did it.
+// handBack goes on with who handed over what was done from a note on. Of what was only in the way nobody is needed.
 func (c *Cone) handBack(s *coneScratch, note *Note, n int32) {
 	ti := note.Task.Index()
 	for _, a := range slices.Clone(s.active[ti]) {
 		p := c.parts[a]
-		if p.own || p.near > note.until || note.Op > p.near || note.Op == p.near && n >= p.notes && !c.besides(&p, note) {
+		if p.own || p.inTheWay || p.near > note.until || note.Op > p.near || note.Op == p.near && n >= p.notes && !c.besides(&p, note) {
 			continue
 		}
 		if p.near == note.until && p.notes >= note.before {
@@ -333,7 +338,7 @@ func (c *Cone) follow(s *coneScratch, e *sim.Event, i int32) {
 	by := s.active[ti][n]
 	switch events := c.m.Events(); {
 	case e.Enabler >= 0 && e.Enabler < i:
-		if w := &events[e.Enabler]; w.Op >= c.low && !(w.Verb == available && c.rescued(e.Task)) {
+		if w := &events[e.Enabler]; w.Op >= c.low && !(w.Verb == available && c.rescued(e.Task)) && !letsPass(w, e) {
 			p := part{task: w.Task, at: w.Op, how: woke, by: by, from: i}
 			if e.Obj != nil && (c.careful && !once(e.Obj) || supply(e.Obj)) {
 				p.ref = e.Obj

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dmasim/sim"
+	"dmasim/sim/explore"
 )
 
 // What is done on behalf of somebody depends on what that one had done up to there, within the same
@@ -151,4 +152,44 @@ func TestOnBehalfOfTwo(t *testing.T) {
 		require.Nil(t, r.Failure)
 		require.Equal(t, []string{"first", "second"}, found)
 	}
+}
+
+// Who puts off a work that another one has to wait for is not needed by the latter, which would have run behind the
+// former.
+func TestPutOff(t *testing.T) {
+	passed := 0
+	r := explore.Run(t.Context(), func(st *sim.Task) {
+		k := Boot(st)
+		since := k.Point()
+		wq := AllocWorkqueue(k, "one", WQ_UNBOUND|WQ_MEM_RECLAIM, 1)
+		var first DelayedWork
+		var second Work
+		off, early := false, false
+		first.Init(k, nil, "first", func(*Task) { early = true })
+		second.Init(k, nil, "second", func(k *Task) {
+			if off && !early {
+				passed++
+			}
+			for _, n := range k.DependsOn(since).Notes {
+				if n.Name == "third" {
+					t.Error("the third task is not needed")
+				}
+			}
+		})
+		k.Go("queuer", func(k *Task) {
+			wq.ModDelayed(k, &first, 0)
+			wq.Queue(k, &second)
+		})
+		k.Go("third", func(k *Task) {
+			k.FromUser("third")
+			wq.ModDelayed(k, &first, HZ)
+			off = true
+		})
+		k.Explore()
+	}, explore.NewRandom(1), explore.Options{Executions: 300})
+	if r.Found != nil {
+		defer r.Found.Machine.Close()
+		t.Fatal(r.Found.Failure)
+	}
+	require.Positive(t, passed)
 }
