@@ -2,6 +2,7 @@ package blkmq
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -373,6 +374,60 @@ func TestRunWorkForSeveral(t *testing.T) {
 	}
 	require.Nil(t, run(kernel.GFP_NOWAIT, kernel.GFP_KERNEL))
 	f := run(kernel.GFP_KERNEL, kernel.GFP_NOWAIT)
+	require.NotNil(t, f)
+	defer f.Machine.Close()
+	require.Contains(t, f.Failure.Message, "R3: an allocation of own with GFP_KERNEL")
+}
+
+// Of several requests that are given back each depends on who gave it back and kicked the list, and not on who else
+// did so.
+func TestRequeueOfSeveral(t *testing.T) {
+	body := func(own, other kernel.GFP) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, false)
+			x.disk = newDisk(k, 4)
+			x.use.Token = x.tok
+			given := map[*Request]bool{}
+			x.driver.queue = func(_ *kernel.Task, rq *Request) { x.driver.complete = given[rq] }
+			var queued [2]kernel.Completion
+			again := func(name string, gfp kernel.GFP, b *Bio, queued *kernel.Completion, its func(rq *Request) bool) {
+				queued.Init(k, nil, "queued")
+				k.Go("submitter", func(k *kernel.Task) {
+					x.SubmitBio(k, b)
+					queued.CompleteAll(k)
+				})
+				k.Go(name, func(k *kernel.Task) {
+					queued.Wait(k)
+					for _, rq := range slices.Clone(x.driver.queued) {
+						if its(rq) {
+							var m kernel.Mem
+							k.Alloc(gfp, &m, name)
+							k.Free(&m)
+							given[rq] = true
+							rq.RequeueAndKick(k, 0)
+						}
+					}
+				})
+			}
+			again("own", own, x.bio(), &queued[0], func(rq *Request) bool { return rq.Sector == 0 })
+			again("other", other, x.plain(8, 8), &queued[1], func(rq *Request) bool { return rq.Sector == 8 })
+			k.Go("exporter", func(k *kernel.Task) {
+				queued[0].Wait(k)
+				x.invalidate(k)
+			})
+			k.Explore()
+			x.close(k)
+		}
+	}
+	run := func(own, other kernel.GFP) *explore.Found {
+		return explore.Run(context.Background(), on.Body(body(own, other)), explore.NewRandom(1), explore.Options{Executions: 2000, MinimizeRuns: -1}).Found
+	}
+	f := run(kernel.GFP_NOWAIT, kernel.GFP_KERNEL)
+	if f != nil {
+		defer f.Machine.Close()
+		t.Fatal(f.Failure, f.Failure.Detail)
+	}
+	f = run(kernel.GFP_KERNEL, kernel.GFP_NOWAIT)
 	require.NotNil(t, f)
 	defer f.Machine.Close()
 	require.Contains(t, f.Failure.Message, "R3: an allocation of own with GFP_KERNEL")

@@ -48,7 +48,7 @@ func (rq *Request) flushed(t *kernel.Task, s kernel.BlkStatus) {
 	case s == kernel.BLK_STS_OK && f.data:
 		f.data = false
 		rq.state = idle
-		rq.q.requeue(t, rq)
+		rq.q.requeue(t, rq, 0)
 	case s == kernel.BLK_STS_OK && f.post:
 		f.post = false
 		rq.sendFlush(t)
@@ -70,13 +70,5 @@ func (rq *Request) sendFlush(t *kernel.Task) {
 		rq.flushed(t, s)
 		return false
 	}
-	rq.q.requeue(t, f)
-}
-
-// requeue has the request inserted by kblockd.
-func (q *Queue) requeue(t *kernel.Task, rq *Request) {
-	t.Step(sim.Op{Verb: "requeue request", Obj: &q.requeues.obj})
-	t.Locked(&q.requeues.obj)
-	q.requeues.list = append(q.requeues.list, rq)
-	q.KickRequeueList(t)
+	rq.q.requeue(t, f, 0)
 }

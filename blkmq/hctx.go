@@ -140,9 +140,11 @@ func (h *Hctx) StartStopped(t *kernel.Task, async bool) {
 // release notes that what waits could not be dispatched before: t is needed for it.
 func (h *Hctx) release(t *kernel.Task) {
 	t.Touch(&h.tags.obj, sim.Read)
-	for _, list := range [][]*Request{h.dispatch, h.soft} {
+	for _, list := range [][]*Request{h.dispatch, h.soft, h.q.requeues.list} {
 		for _, rq := range list {
-			rq.handed = t.Point()
+			if rq.Hctx == h {
+				rq.handed = t.Point()
+			}
 		}
 	}
 }

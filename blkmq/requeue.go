@@ -18,16 +18,32 @@ func (r *requeues) init(t *kernel.Task, q *Queue) {
 }
 
 // Requeue is blk_mq_requeue_request: the driver gives the request back to be tried again. It
-// keeps its tag and its usage reference. Without a kick it waits for KickRequeueList. Any
-// context.
+// keeps its tag and its usage reference. Without a kick it waits for KickRequeueList, and depends on who
+// calls that. Any context.
 func (rq *Request) Requeue(t *kernel.Task, kick bool) {
-	q := rq.q
-	rq.unstart(t)
-	rq.handed = kernel.Point{} // who inserts it is needed
 	if kick {
-		q.requeue(t, rq)
+		rq.RequeueAndKick(t, 0)
 		return
 	}
+	rq.unstart(t)
+	rq.handed = kernel.Point{}
+	rq.q.giveBack(t, rq)
+}
+
+// RequeueAndKick is Requeue and DelayKickRequeueList, one after the other. Who else kicks the list in
+// between, or before the time is over, is not needed.
+func (rq *Request) RequeueAndKick(t *kernel.Task, d kernel.Jiffies) {
+	rq.unstart(t)
+	rq.q.requeue(t, rq, d)
+}
+
+func (q *Queue) requeue(t *kernel.Task, rq *Request, d kernel.Jiffies) {
+	rq.handed = t.Point()
+	q.giveBack(t, rq)
+	q.DelayKickRequeueList(t, d)
+}
+
+func (q *Queue) giveBack(t *kernel.Task, rq *Request) {
 	t.Step(sim.Op{Verb: "requeue request", Obj: &q.requeues.obj})
 	t.Locked(&q.requeues.obj)
 	q.requeues.list = append(q.requeues.list, rq)
@@ -38,6 +54,9 @@ func (q *Queue) KickRequeueList(t *kernel.Task) { q.DelayKickRequeueList(t, 0) }
 
 // DelayKickRequeueList is blk_mq_delay_kick_requeue_list.
 func (q *Queue) DelayKickRequeueList(t *kernel.Task, d kernel.Jiffies) {
+	for _, rq := range q.requeues.list {
+		rq.handOver(t)
+	}
 	q.kblockd.ModDelayed(t, &q.requeues.work, d)
 }
 

@@ -110,8 +110,7 @@ func (d *Driver) retry(t *kernel.Task, io *iod, rq *blkmq.Request) {
 	rq.Retries++
 	t.Sayf("CMP-2", "%v: retry %d", io.status, rq.Retries)
 	t.Mark("CMP-2 retry")
-	rq.Requeue(t, false)
-	rq.Queue().DelayKickRequeueList(t, delay)
+	rq.RequeueAndKick(t, delay)
 }
 
 // BlkStatus is nvme_error_status.
