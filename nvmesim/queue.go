@@ -64,6 +64,7 @@ type cqe struct {
 	cid    uint16
 	status uint16
 	taken  bool
+	at     kernel.Point // where it was posted
 }
 
 func newQueuePair(t *kernel.Task, c *Controller, id, size int, mode Completion) *queuePair {
@@ -135,7 +136,7 @@ func (q *queuePair) copy(cmds []*Command) {
 func (q *queuePair) post(t *kernel.Task, cid uint16, s Status) {
 	q.ended++
 	t.Release(&q.obj)
-	c := cqe{sqHead: uint16(q.doorbell), cid: cid, status: uint16(s)<<1 | q.phase}
+	c := cqe{sqHead: uint16(q.doorbell), cid: cid, status: uint16(s)<<1 | q.phase, at: t.Point()}
 	if q.mode == Apart {
 		one := &c
 		q.loose = append(q.loose, one)
@@ -178,25 +179,35 @@ func (q *queuePair) take(t *kernel.Task, c *cqe, b *blkmq.Batch) {
 }
 
 // reap is nvme_poll_cq: it deals with all completions that are there, and says how many
-// there were. It looks at the ring as part of the operation that was granted last.
+// there were. It looks at the ring as part of the operation that was granted last. What was posted
+// with an interrupt does not depend on who comes before that.
 func (q *queuePair) reap(t *kernel.Task) int {
 	n := 0
-	var b blkmq.Batch
 	if q.mode == Apart {
 		for q.pending(t) {
 			n++
-			q.take(t, q.loose[0], &b)
+			c := q.loose[0]
+			t.OnBehalf(c.at, func() {
+				var b blkmq.Batch
+				q.take(t, c, &b)
+				q.end(t, &b)
+			})
 		}
-		q.end(t, &b)
 		return n
 	}
+	var b blkmq.Batch
 	for q.pending(t) {
 		n++
 		c := q.cq[q.head]
 		if q.head++; q.head == len(q.cq) {
 			q.head, q.expected = 0, q.expected^1
 		}
-		q.handler(t, q, c.cid, Status(c.status>>1), &b)
+		handle := func() { q.handler(t, q, c.cid, Status(c.status>>1), &b) }
+		if q.mode == Shared {
+			t.OnBehalf(c.at, handle)
+		} else {
+			handle()
+		}
 	}
 	q.end(t, &b)
 	return n
