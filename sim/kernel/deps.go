@@ -135,9 +135,9 @@ type birth struct {
 	asked bool
 }
 
-// OnBehalf runs fn, in which t does what was handed over at a point, by itself or by others. It would
-// have been done without t, or before what t has done since: what comes of it depends on the
-// handing over only. The zero point is none.
+// OnBehalf runs fn, in which t does what was handed over at a point, by itself or by others. Somebody would
+// have done it without t, or t before what it has done since: what comes of it depends on what t does in fn, and on
+// what was done before the point. The zero point is none: then fn is for t itself.
 func (t *Task) OnBehalf(p Point, fn func()) {
 	before := t.behalf
 	t.behalf = p
