@@ -432,3 +432,41 @@ func TestRequeueOfSeveral(t *testing.T) {
 	defer f.Machine.Close()
 	require.Contains(t, f.Failure.Message, "R3: an allocation of own with GFP_KERNEL")
 }
+
+// A request that was given back while the queue stood still, and is on its way when that ends, depends on who ended
+// it (R3): it would have been held otherwise.
+func TestRequeueBeforeUnquiesce(t *testing.T) {
+	body := func(gfp kernel.GFP) func(k *kernel.Task) {
+		return func(k *kernel.Task) {
+			x := newFenced(k, false)
+			x.driver.complete = false
+			var queued kernel.Completion
+			queued.Init(k, nil, "queued")
+			k.Go("submitter", func(k *kernel.Task) {
+				x.SubmitBio(k, x.bio())
+				queued.CompleteAll(k)
+			})
+			k.Go("driver", func(k *kernel.Task) {
+				queued.Wait(k)
+				if len(x.driver.queued) == 0 { // it came after the invalidation, and has failed
+					return
+				}
+				x.driver.complete = true
+				x.QuiesceNowait(k)
+				x.driver.queued[0].RequeueAndKick(k, kernel.HZ)
+				var m kernel.Mem
+				k.Alloc(gfp, &m, "reset")
+				k.Free(&m)
+				x.Unquiesce(k)
+			})
+			k.Go("exporter", x.invalidate)
+			k.Explore()
+			x.close(k)
+		}
+	}
+	on.Survives(t, explore.NewDPOR(), body(kernel.GFP_NOWAIT))
+	r := explore.Run(context.Background(), on.Body(body(kernel.GFP_KERNEL)), explore.NewDPOR(), explore.Options{MinimizeRuns: -1})
+	require.NotNil(t, r.Found)
+	defer r.Found.Machine.Close()
+	require.Contains(t, r.Found.Failure.Message, "R3: an allocation of reset with GFP_KERNEL")
+}

@@ -36,8 +36,8 @@ const vectored = "readv"
 // the task's own, a compound page, beside the buffers, to unregister it, and to register the buffer
 // anew; to register a dma-buf that is
 // too long; to update two slots, of which the second entry cannot be read; to stop the process and continue
-// it; to have another program write the first sector of the task's part of the drive through the page cache, with
-// what is transferred behind it; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
+// it; to have another program write, through the page cache, the sector before those of the transfer that came before in
+// a burst, or before all of the task's; to take O_DIRECT from the file (fcntl), whereupon transfers must fail; and to read with
 // vectors, which must fail.
 func Acts() (names []string) {
 	for _, a := range acts {

@@ -68,6 +68,12 @@ func TestOnBehalf(t *testing.T) {
 	require.Contains(t, found["own"], "dispatcher")
 }
 
+func completion(k *Task, name string) *Completion {
+	c := &Completion{}
+	c.Init(k, nil, name)
+	return c
+}
+
 // Who has done something on behalf of somebody, and something for itself later, of which both are needed, is
 // needed for itself.
 func TestOnBehalfAndForItself(t *testing.T) {
@@ -77,10 +83,7 @@ func TestOnBehalfAndForItself(t *testing.T) {
 	r := m.Run(sim.Default{}, func(st *sim.Task) {
 		k := Boot(st)
 		since := k.Point()
-		var x, y, z Completion
-		x.Init(k, nil, "x")
-		y.Init(k, nil, "y")
-		z.Init(k, nil, "z")
+		x, y, z := completion(k, "x"), completion(k, "y"), completion(k, "z")
 		k.Explore()
 		var p Point
 		k.Go("waiter", func(k *Task) {
@@ -115,10 +118,7 @@ func TestOnBehalfOfTwo(t *testing.T) {
 		r := m.Run(sim.Default{}, func(st *sim.Task) {
 			k := Boot(st)
 			since := k.Point()
-			var x, y, z Completion
-			x.Init(k, nil, "x")
-			y.Init(k, nil, "y")
-			z.Init(k, nil, "z")
+			x, y, z := completion(k, "x"), completion(k, "y"), completion(k, "z")
 			k.Explore()
 			var points [2]Point
 			for i := range points {
