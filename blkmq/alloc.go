@@ -10,8 +10,8 @@ import (
 // many, and the plug keeps the others.
 func (q *Queue) newRequest(t *kernel.Task, b *Bio) *Request {
 	rq := &Request{q: q, Hctx: q.hctx(t, b.Flags)}
-	t.At("SUB-1", "allocate request")
-	if !rq.Hctx.getTag(t, rq, b.Nowait()) {
+	t.At(b.step("SUB-1"), "allocate request")
+	if !rq.Hctx.getTag(t, rq, b, b.Nowait()) {
 		return nil
 	}
 	if p := plugOf(t); p != nil && p.announced > 1 {
@@ -41,7 +41,7 @@ func (q *Queue) AllocRequest(t *kernel.Task, op Op, f Flags) (*Request, kernel.E
 		return nil, kernel.ENODEV
 	}
 	rq := &Request{q: q, Hctx: q.hctx(t, f), Op: op, Flags: f}
-	if !rq.Hctx.getTag(t, rq, f&REQ_NOWAIT != 0) {
+	if !rq.Hctx.getTag(t, rq, nil, f&REQ_NOWAIT != 0) {
 		q.exit(t, 1)
 		return nil, kernel.EAGAIN // EWOULDBLOCK
 	}

@@ -53,6 +53,15 @@ func (b *Bio) Status() kernel.BlkStatus { return b.status }
 // Nowait tells whether the bio may not wait.
 func (b *Bio) Nowait() bool { return b.Flags&REQ_NOWAIT != 0 }
 
+// step is the name of a step of the protocol for a bio with a token: "" for all others, which come by as well, and
+// for none.
+func (b *Bio) step(name string) string {
+	if b == nil || b.Use == nil {
+		return ""
+	}
+	return name
+}
+
 // sectors is bio_sectors.
 func (b *Bio) sectors() uint64 { return uint64(b.Size) / sectorSize }
 

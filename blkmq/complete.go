@@ -80,7 +80,7 @@ func (rq *Request) Update(t *kernel.Task, s kernel.BlkStatus, n uint32) bool {
 			rq.Bio = b.next
 			b.next = nil
 			b.Advance(t, m)
-			t.At("CMP-2", "bio_endio()")
+			t.At(b.step("CMP-2"), "bio_endio()")
 			b.End(t, s)
 		} else {
 			if s != kernel.BLK_STS_OK {
@@ -122,9 +122,10 @@ func (rq *Request) segments() uint32 {
 type Batch struct{ rqs []*Request }
 
 // Add is blk_mq_add_to_batch: false if the request has to be ended by itself, as on a queue
-// that does not batch, with an error, or with an end of its own.
+// that does not batch, with an error, or with an end of its own. With one hardware queue completions go by way of
+// a softirq, and none is batched.
 func (b *Batch) Add(rq *Request, s kernel.BlkStatus) bool {
-	if !rq.q.Batch || s != kernel.BLK_STS_OK || rq.EndIO != nil || rq.flush != nil || len(b.rqs) > 0 && b.rqs[0].q != rq.q {
+	if !rq.q.Batch || len(rq.q.hctxs) == 1 || s != kernel.BLK_STS_OK || rq.EndIO != nil || rq.flush != nil || len(b.rqs) > 0 && b.rqs[0].q != rq.q {
 		return false
 	}
 	b.rqs = append(b.rqs, rq)
@@ -141,7 +142,7 @@ func (b *Batch) End(t *kernel.Task) {
 	put := func() {
 		if len(gone) > 0 {
 			h := gone[0].Hctx
-			t.Atf("CMP-3a", "put %s", numbered(len(gone), "tag"))
+			t.Atf(gone[0].Step("CMP-3a"), "put %s", numbered(len(gone), "tag"))
 			h.tags.put(t, gone...)
 			h.freed(t, len(gone))
 			gone = nil

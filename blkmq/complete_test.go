@@ -10,6 +10,21 @@ import (
 	"dmasim/token"
 )
 
+// With one hardware queue a completion goes by way of a softirq, and nothing is batched.
+func TestNoBatchOfOneQueue(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		d := newDisk(k, 1)
+		d.Batch = true
+		d.SubmitBio(k, d.bio())
+		rq := d.driver.queued[0]
+		rq.MarkComplete(k)
+		var b Batch
+		require.False(t, b.Add(rq, kernel.BLK_STS_OK))
+		rq.End(k, kernel.BLK_STS_OK)
+		require.Contains(t, d.token.stages, "free single")
+	})
+}
+
 // CMP-3a: bios end one by one, tags go together, for each hardware queue; errors and what
 // has an end of its own are not collected.
 func TestBatch(t *testing.T) {
@@ -191,7 +206,7 @@ func TestFlushAndData(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			passes(t, func(k *kernel.Task) {
-				d := newDisk(k, 2)
+				d := newDiskOf(k, NewTagsetOf(k, "tags", 2, 2, 0))
 				d.WriteCache, d.FUA, d.Batch = true, c.fua, true
 				b := d.plain(0, 8)
 				b.Op, b.Flags = REQ_OP_WRITE, c.flags

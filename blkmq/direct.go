@@ -20,6 +20,7 @@ func (f Fops) direct(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 		return 0
 	case (uint64(k.Pos)|i.Count)&uint64(l.LogicalBlock-1) != 0,
 		t.K.Profile == kernel.V6_12 && !i.IsAligned(t, uint64(l.DmaAlignment), uint64(l.LogicalBlock-1)):
+		markIter(t, i, "BIO-0 not in blocks")
 		return iter.Neg(kernel.EINVAL)
 	}
 	vecs := 0 // vectors in place need none (bio_iov_vecs_to_alloc)

@@ -19,20 +19,31 @@ func (q *Queue) Open(flags uint32) *iter.File {
 }
 
 // DmaMap is the file operation dma_map (BDEV-1): a token for the dma-buf on this
-// device.
+// device, if its driver has the callbacks (TOK-1).
 func (f Fops) DmaMap(t *kernel.Task, file *iter.File, p token.Params) (token.Token, kernel.Errno) {
 	t.Mark("BDEV-1")
-	if !file.Direct(t) || f.Queue.Stacked != nil {
-		t.Mark("BDEV-1 refused")
+	if !file.Direct(t) {
+		t.Mark("BDEV-1 buffered")
 		return nil, kernel.EINVAL
 	}
-	return f.Queue.Design.Register(t, p, f.Queue, f.Queue.Ops)
+	if f.Queue.Stacked != nil {
+		t.Mark("BDEV-1 no requests")
+		return nil, kernel.EINVAL
+	}
+	t.Mark("TOK-1")
+	drv, ok := f.Queue.Ops.(token.Driver)
+	if !ok {
+		t.Mark("TOK-1 refused")
+		return nil, kernel.EINVAL
+	}
+	return f.Queue.Design.Register(t, p, f.Queue, drv)
 }
 
 // ReadIter is blkdev_read_iter (BIO-0). What goes past the end of the device is cut off, and
 // the iterator has it again afterwards.
 func (f Fops) ReadIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	if k.Pos >= f.Queue.Size {
+		markIter(t, i, "BIO-0 at the end")
 		return 0
 	}
 	return f.upTo(t, k, i)
@@ -44,9 +55,26 @@ func (f Fops) WriteIter(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 		return 0
 	}
 	if k.Pos >= f.Queue.Size {
+		markIter(t, i, "BIO-0 no space")
 		return iter.Neg(kernel.ENOSPC)
 	}
+	if k.Flags&iter.IOCB_ATOMIC != 0 && !atomicWriteValid(k, i) {
+		return iter.Neg(kernel.EINVAL)
+	}
 	return f.upTo(t, k, i)
+}
+
+// atomicWriteValid is generic_atomic_write_valid (fs/read_write.c): what is to be written at once is one range of user
+// memory, as long as a power of two, and aligned to that. No token is, so that none needs to be kept in one piece.
+func atomicWriteValid(k *iter.Kiocb, i *iter.Iter) bool {
+	return i.Type == iter.ITER_UBUF && i.Count&(i.Count-1) == 0 && uint64(k.Pos)%i.Count == 0
+}
+
+// markIter is Mark for transfers with a token.
+func markIter(t *kernel.Task, i *iter.Iter, step string) {
+	if i.Type == iter.ITER_DMA_TOKEN {
+		t.Mark(step)
+	}
 }
 
 // upTo transfers as far as the device goes. Whether a file is O_DIRECT is asked at each issue.
@@ -63,12 +91,15 @@ func (f Fops) upTo(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
 	case kernel.EBUSY: // of a write
 		return f.fallBack(t, k, i)
 	default:
+		if err == kernel.EAGAIN {
+			markIter(t, i, "BIO-0 cached")
+		}
 		return iter.Neg(err)
 	}
-	t.Mark("BIO-0")
+	markIter(t, i, "BIO-0")
 	more := uint64(0)
 	if left := uint64(f.Queue.Size - k.Pos); i.Count > left {
-		t.Mark("BIO-0 truncated")
+		markIter(t, i, "BIO-0 truncated")
 		more = i.Count - left
 		i.Truncate(left)
 	}

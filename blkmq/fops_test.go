@@ -119,8 +119,30 @@ func TestFileDmaMap(t *testing.T) {
 		d.Design = fakeDesign{kernel.EFAULT}
 		_, err = Fops{d.Queue}.DmaMap(k, d.Open(iter.O_DIRECT), token.Params{})
 		require.Equal(t, kernel.EFAULT, err)
+		d.Ops = struct{ Ops }{d.Ops} // TOK-1: queue_rq is all that is left of the driver's callbacks
+		_, err = Fops{d.Queue}.DmaMap(k, d.Open(iter.O_DIRECT), token.Params{})
+		require.Equal(t, kernel.EINVAL, err)
 		d.Stacked = &Multipath{} // a queue without mq_ops
 		_, err = Fops{d.Queue}.DmaMap(k, d.Open(iter.O_DIRECT), token.Params{})
 		require.Equal(t, kernel.EINVAL, err)
+	})
+}
+
+// What must not be torn is one range of user memory, as long as a power of two, and aligned to that on the device.
+func TestFileAtomic(t *testing.T) {
+	passes(t, func(k *kernel.Task) {
+		d := newDisk(k, 8)
+		f := d.Open(iter.O_DIRECT)
+		mm := &iter.Mm{}
+		write := func(pos int64, i iter.Iter) int64 {
+			kiocb := &iter.Kiocb{File: f, Pos: pos, Flags: iter.IOCB_ATOMIC, Complete: func(*kernel.Task, int64) {}}
+			return f.Ops.WriteIter(k, kiocb, &i)
+		}
+		d.use.Dir, d.use.Len = hw.ToDevice, 512
+		invalid := iter.Neg(kernel.EINVAL)
+		require.Equal(t, invalid, write(0, iter.DmaToken(k, &d.use)))
+		require.Equal(t, invalid, write(0, iter.Ubuf(k, hw.ToDevice, mm, 0x1000, 1536)))
+		require.Equal(t, invalid, write(512, iter.Ubuf(k, hw.ToDevice, mm, 0x1000, 1024)))
+		require.Empty(t, d.driver.queued)
 	})
 }

@@ -111,9 +111,11 @@ const (
 	size  = 1 << 20
 )
 
-func newDisk(k *kernel.Task, tags int) *disk {
+func newDisk(k *kernel.Task, tags int) *disk { return newDiskOf(k, NewTagset(k, "disk tags", tags)) }
+
+func newDiskOf(k *kernel.Task, set *Tagset) *disk {
 	d := &disk{driver: &fakeDriver{}, token: &fakeToken{}}
-	d.Queue = NewQueue(k, "disk", size, tags, Limits{LogicalBlock: block, MaxHWSectors: 32, MaxSegments: 3, DmaAlignment: 3}, d.driver, fakeDesign{})
+	d.Queue = set.NewQueue(k, "disk", size, Limits{LogicalBlock: block, MaxHWSectors: 32, MaxSegments: 3, DmaAlignment: 3}, d.driver, fakeDesign{})
 	d.use = token.Use{Token: d.token}
 	return d
 }

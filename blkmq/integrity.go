@@ -16,6 +16,7 @@ func (q *Queue) integrityPrep(t *kernel.Task, b *Bio) {
 	if t.Mark("SUB-4 integrity"); token.Repaired(t, token.FixSkipIntegrity) {
 		return
 	}
+	t.Stress("SUB-4", "checksums of a bio with a token")
 	if b.Op.IsWrite() {
 		b.walkIntegrity(t, "bio_integrity_generate")
 	}

@@ -215,7 +215,7 @@ func (q *Queue) invalidate(t *kernel.Task, c *pageCache, pos, n uint64) kernel.E
 // fallBack is direct_write_fallback: a write that should have been direct goes through the cache, and from
 // there to the device. The pages stay in the cache, where the kernel drops those that nobody uses.
 func (f Fops) fallBack(t *kernel.Task, k *iter.Kiocb, i *iter.Iter) int64 {
-	t.Say("BIO-0", "pages are dirty again: write through the page cache")
+	t.Stress("BIO-0", "pages are dirty again: write through the page cache")
 	t.Mark("BIO-0 falls back")
 	pos := uint64(k.Pos)
 	n := f.buffered(t, k, i)

@@ -7,9 +7,8 @@ import (
 )
 
 // Ops is struct blk_mq_ops. What a driver may do without is in interfaces of their own:
-// [Committer], [ListQueuer], [Timeouter], [Poller] and [Completer].
+// [Committer], [ListQueuer], [Timeouter], [Poller], [Completer] and [token.Driver].
 type Ops interface {
-	token.Driver
 	// QueueRq is queue_rq: gives the request to the hardware. It may not sleep.
 	// BLK_STS_RESOURCE and BLK_STS_DEV_RESOURCE ask for another try; any other status but
 	// BLK_STS_OK ends the request. Request.Last says that no other one follows at once.
@@ -55,8 +54,9 @@ type Queue struct {
 	Design token.Design
 	// Stacked is what makes this a device without requests.
 	Stacked BioOps
-	// Batch is set for a queue without a scheduler and with more than one hardware
-	// queue: completions are collected in batches (CMP-3a).
+	// Batch is set for a queue without a scheduler: with more than one hardware queue, completions are collected
+	// in batches (CMP-3a). All of them then: that some are handled on another CPU than that which submitted, and
+	// end singly, is left out.
 	Batch bool
 	// WriteCache and FUA are BLK_FEAT_WRITE_CACHE and BLK_FEAT_FUA.
 	WriteCache, FUA bool

@@ -76,6 +76,14 @@ func (rq *Request) Nowait() bool { return rq.Flags&REQ_NOWAIT != 0 }
 // Dir is the direction of the data.
 func (rq *Request) Dir() hw.Direction { return rq.Op.Dir() }
 
+// Step is the name of a step of the protocol for a request with a token, "" for all others.
+func (rq *Request) Step(name string) string {
+	if rq.Frag.Use == nil {
+		return ""
+	}
+	return name
+}
+
 // InFlight tells whether the request was started and has not completed.
 func (rq *Request) InFlight() bool { return rq.state == inFlight }
 
@@ -122,7 +130,7 @@ func (rq *Request) free(t *kernel.Task, p token.Path) {
 	if !rq.drop(t, p) {
 		return
 	}
-	t.Atf("CMP-3", "put tag %d", rq.tag)
+	t.Atf(rq.Step("CMP-3"), "put tag %d", rq.tag)
 	rq.Hctx.tags.put(t, rq)
 	rq.Hctx.freed(t, 1)
 }

@@ -166,7 +166,7 @@ func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
 	if f.err != kernel.OK {
 		if b.Use != nil {
 			t.Mark("BIO-4 " + f.err.String())
-			t.Sayf("BIO-4", "bio ends with %v", f.err)
+			t.Stressf("BIO-4", "bio ends with %v", f.err)
 		}
 		b.End(t, kernel.BlkStatusOf(f.err))
 		return nil, 0
@@ -177,7 +177,7 @@ func (q *Queue) SplitToLimits(t *kernel.Task, b *Bio) (*Bio, uint32) {
 	front := q.Split(t, b, f.bytes)
 	if front.Use != nil {
 		t.Mark("BIO-4 split")
-		t.Sayf("BIO-4", "split after %d bytes, %d segment(s)", front.Size, f.nsegs)
+		t.Stressf("BIO-4", "split after %d bytes, %d segment(s)", front.Size, f.nsegs)
 	}
 	front.Flags |= REQ_NOMERGE
 	front.Chain(t, b)
@@ -201,6 +201,7 @@ func (q *Queue) Split(t *kernel.Task, b *Bio, bytes uint32) *Bio {
 	front.Size = bytes
 	b.Advance(t, bytes)
 	if b.Use != nil {
+		t.Mark("BIO-2")
 		b.carve(t, front)
 	}
 	return front

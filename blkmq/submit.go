@@ -177,7 +177,7 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	cached := q.peekCached(t, b) // SUB-1
 	if cached == nil {
 		if s := q.enter(t, b.Nowait()); s != kernel.BLK_STS_OK {
-			t.Mark("SUB-1 no entry")
+			t.Mark(b.step("SUB-1 no entry"))
 			b.End(t, s)
 			return nil
 		}
@@ -207,11 +207,11 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	}
 	rq := cached
 	if rq != nil {
-		t.Mark("SUB-1 cached")
+		t.Mark(b.step("SUB-1 cached"))
 		useCached(t, rq)
 	} else if rq = q.newRequest(t, b); rq == nil {
-		t.Say("SUB-1", "no tag, may not wait: -EAGAIN")
-		t.Mark("SUB-1 no tag")
+		t.Say(b.step("SUB-1"), "no tag, may not wait: -EAGAIN")
+		t.Mark(b.step("SUB-1 no tag"))
 		b.End(t, kernel.BLK_STS_AGAIN)
 		leave()
 		return nil
@@ -235,9 +235,9 @@ func (q *Queue) submitOnce(t *kernel.Task, b *Bio, mapped bool) (again *Bio) {
 	if rq.Flags&(REQ_PREFLUSH|REQ_FUA) != 0 && q.insertFlush(t, rq) {
 		return nil
 	}
-	t.Mark("SUB-4")
+	t.Mark(b.step("SUB-4"))
 	if p := plugOf(t); p != nil {
-		t.Mark("SUB-4 plugged")
+		t.Mark(b.step("SUB-4 plugged"))
 		p.add(t, rq)
 		return nil
 	}
@@ -261,8 +261,9 @@ func assign(t *kernel.Task, tok token.Token, f *token.Frag) token.Outcome {
 // control goes to an exit that knows nothing of the request, so it stays behind with its
 // tag and its queue reference.
 func (q *Queue) unassigned(t *kernel.Task, rq *Request, b *Bio, s kernel.BlkStatus, free bool) {
-	t.Mark("SUB-3 would block")
-	if s != kernel.BLK_STS_AGAIN {
+	if s == kernel.BLK_STS_AGAIN {
+		t.Mark("SUB-3 would block")
+	} else {
 		t.Mark("SUB-3 fails")
 		if !token.Repaired(t, token.FixKeepErrno) {
 			s = kernel.BLK_STS_RESOURCE

@@ -96,8 +96,8 @@ func (w *starved) Ready(*sim.Task) bool {
 func (w *starved) Explain(*sim.Task) string { return w.Hctx.tags.explain() }
 
 // getTag is blk_mq_get_tag: it waits for a tag, uninterruptibly, or fails if it may not
-// wait. Before it sleeps it runs the hardware queue.
-func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
+// wait. Before it sleeps it runs the hardware queue. b is what the request is for, if that is a bio.
+func (h *Hctx) getTag(t *kernel.Task, rq *Request, b *Bio, nowait bool) bool {
 	op := sim.Op{Verb: "get tag", Obj: &h.tags.obj}
 	if !nowait {
 		t.MightSleep("blk_mq_get_tag", "")
@@ -125,7 +125,7 @@ func (h *Hctx) getTag(t *kernel.Task, rq *Request, nowait bool) bool {
 		h.Run(t, false)
 		t.Touch(&h.tags.obj, sim.Read)
 		rq.ran = true
-		t.At("SUB-1", "allocate request")
+		t.At(b.step("SUB-1"), "allocate request")
 	}
 }
 

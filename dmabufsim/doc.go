@@ -50,7 +50,7 @@
 //	        dma_resv lock
 //	            fs_reclaim: allocation with GFP_KERNEL
 //	                i_mmap_rwsem
-//	                MMU notifiers: any allocation that may sleep
+//	                or: MMU notifiers: any allocation that may sleep
 //	                    waiting for a fence
 //
 // Code between [BeginSignalling] and [EndSignalling] comes after all of it. A reservation object

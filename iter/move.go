@@ -42,6 +42,9 @@ func (i *Iter) Revert(t *kernel.Task, n uint64) {
 	i.Count += n
 	if n <= i.Offset {
 		i.Offset -= n
+		if i.Type == ITER_DMA_TOKEN {
+			t.Mark("IT-2 gives back")
+		}
 		return
 	}
 	if !i.vectored() {

@@ -322,7 +322,7 @@ func TestSharedInterrupt(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		most := 0
 		on.Survives(t, delays(), func(k *kernel.Task) {
-			r := newRig(k, Config{Completion: Shared}, 2)
+			r := newRig(k, Config{Completion: Shared, Queues: 2}, 2)
 			r.queue.Batch = batch
 			q := r.queues[0]
 			flush := q.flush

@@ -175,7 +175,11 @@ func (d *Driver) QueueRq(t *kernel.Task, rq *blkmq.Request) kernel.BlkStatus {
 		return s
 	}
 	io := d.iod(rq)
-	t.Atf("PRE-4", "doorbell: %s through %v", io.cmd.Opcode, rq.Map)
+	if rq.Frag.Use != nil {
+		t.Atf("PRE-4", "doorbell: %s through %v", io.cmd.Opcode, rq.Map)
+	} else {
+		t.Atf("", "doorbell: %s", io.cmd.Opcode)
+	}
 	q.submit(t, rq.Last, &io.cmd)
 	return kernel.BLK_STS_OK
 }
@@ -222,7 +226,7 @@ func (d *Driver) prepare(t *kernel.Task, q *queuePair, rq *blkmq.Request) kernel
 		t.Mark("NV-0 without data")
 	}
 	if rq.Nsegs > 0 {
-		t.Mark("NV-0")
+		t.Mark(rq.Step("NV-0"))
 		if s := d.program(t, io, rq); s != kernel.BLK_STS_OK {
 			return s
 		}
@@ -239,7 +243,7 @@ func (d *Driver) program(t *kernel.Task, io *iod, rq *blkmq.Request) kernel.BlkS
 	case rq.Map != nil:
 		t.Mark("NV-1")
 		t.Use(&rq.Map.Mem) // PRE-1, and what follows reads the array
-		return d.premapped(t, io, rq, rq.Map.Private.Get(t).([]hw.BusAddr), rq.Bio.Done, int32(rq.Bytes))
+		return d.premapped(t, io, rq, arrayOf(t, rq.Map), rq.Bio.Done, int32(rq.Bytes))
 	case rq.Frag.Use != nil:
 		t.Stress("NV-1", "no map: the token is taken for a vector")
 		t.Mark("NV-1 without map")

@@ -77,9 +77,7 @@ func (d *Driver) completeBatch(t *kernel.Task, b *blkmq.Batch) {
 
 // finish is nvme_pci_unmap_rq, CMP-1 for a token.
 func (d *Driver) finish(t *kernel.Task, io *iod, rq *blkmq.Request) {
-	if t.Tracing() {
-		t.Say("CMP-1", "interrupt: "+io.cmd.Opcode.String()+" done")
-	}
+	t.Sayf(rq.Step("CMP-1"), "interrupt: %v done", io.cmd.Opcode)
 	if rq.Nsegs == 0 {
 		return
 	}
@@ -108,8 +106,8 @@ func (d *Driver) retry(t *kernel.Task, io *iod, rq *blkmq.Request) {
 		delay = kernel.Jiffies(d.ctrl.CRDT[crd-1]) * 100 * kernel.HZ / 1000
 	}
 	rq.Retries++
-	t.Sayf("CMP-2", "%v: retry %d", io.status, rq.Retries)
-	t.Mark("CMP-2 retry")
+	t.Sayf(rq.Step("CMP-2"), "%v: retry %d", io.status, rq.Retries)
+	t.Mark(rq.Step("CMP-2 retry"))
 	rq.RequeueAndKick(t, delay)
 }
 

@@ -51,6 +51,9 @@ func (d *Driver) premapped(t *kernel.Task, io *iod, rq *blkmq.Request, array []h
 			index++
 		}
 		l.flush(t)
+		if len(io.lists) > 1 {
+			t.Mark("PRE-3 chained")
+		}
 	}
 	io.cmd.DPTR1, io.cmd.DPTR2 = uint64(prp1), uint64(prp2) // PRE-4
 	return kernel.BLK_STS_OK
@@ -68,6 +71,9 @@ func offsetOf(t *kernel.Task, done uint32) int64 {
 func (d *Driver) sync(t *kernel.Task, array []hw.BusAddr, offset int64, length int32, one func(*sim.Task, hw.BusAddr, int, hw.Direction), dir hw.Direction) {
 	i, in := offset/CtrlPageSize, int32(offset&(CtrlPageSize-1))
 	if !token.Repaired(t, token.FixSyncRange) {
+		if dir == hw.FromDevice && (length+in)%CtrlPageSize != 0 {
+			t.Stressf("CMP-1", "sync %d whole page(s) for the CPU, for %d bytes", (length+in+CtrlPageSize-1)/CtrlPageSize, length)
+		}
 		for n := length + in; n > 0; i, n = i+1, n-CtrlPageSize {
 			one(t.Task, d.page(t, array, i), CtrlPageSize, dir)
 		}
@@ -95,9 +101,10 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 	}
 	if rq.Dir() == hw.FromDevice {
 		if rq.Map == nil {
+			t.Mark("CMP-1 no map")
 			t.BUG("CMP-1: NULL pointer dereference of rq->dma_map")
 		}
-		array := rq.Map.Private.Get(t).([]hw.BusAddr)
+		array := arrayOf(t, rq.Map)
 		d.sync(t, array, offsetOf(t, rq.Bio.Done), int32(io.bytes), d.ctrl.IOMMU.SyncForCPU, hw.FromDevice)
 	}
 	if !io.single {
@@ -107,8 +114,11 @@ func (d *Driver) finishPremapped(t *kernel.Task, io *iod, rq *blkmq.Request) {
 
 // freeDescriptors is PRE-3a: addresses come from the command and from the lists.
 func (d *Driver) freeDescriptors(t *kernel.Task, io *iod) {
-	if len(io.lists) > 0 {
+	switch n := len(io.lists); {
+	case n == 1:
 		t.Mark("PRE-3a")
+	case n > 1:
+		t.Mark("PRE-3a several")
 	}
 	addr := hw.BusAddr(io.cmd.DPTR2)
 	if len(io.lists) == 1 {

@@ -18,7 +18,7 @@ func TestDmaMapArray(t *testing.T) {
 		passes(t, func(k *kernel.Task) {
 			w := newWorld(k, segments...)
 			require.Equal(t, kernel.OK, w.dmaMap(k))
-			array := w.tok.m.Private.Peek().([]hw.BusAddr)
+			array := w.tok.m.Private.Peek().(*Array).Pages
 			require.Len(t, array, len(w.exp.pages))
 			for i, a := range array {
 				data := w.ctrl.IOMMU.DMA(k.Task, hw.ToDevice, []hw.Segment{{Addr: a, Len: hw.PageSize}}, nil)

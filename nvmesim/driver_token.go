@@ -11,10 +11,12 @@ import (
 // the device meanwhile, and notices.
 func (d *Driver) InitDmaToken(t *kernel.Task, r *token.Reg) kernel.Errno {
 	if r.DmaBuf.Size%CtrlPageSize != 0 {
+		t.Mark("TOK-6 odd size")
 		return kernel.EINVAL
 	}
 	a, err := r.DmaBuf.DynamicAttach(t, d.ctrl.IOMMU, d, r)
 	if err != kernel.OK {
+		t.Mark("TOK-6 not attached")
 		return err
 	}
 	r.Private = a
@@ -37,39 +39,58 @@ func (d *Driver) MoveNotify(t *kernel.Task, a *dmabufsim.Attachment) {
 	a.Priv.(*token.Reg).Token.Invalidate(t)
 }
 
+// Array is what the driver keeps of a map: the bus address of every page of the controller.
+type Array struct {
+	kernel.Mem
+	Pages []hw.BusAddr
+}
+
+// arrayOf is the array of a map, which is there.
+func arrayOf(t *kernel.Task, m *token.Map) []hw.BusAddr {
+	a := m.Private.Get(t).(*Array)
+	t.Check(&a.Mem)
+	return a.Pages
+}
+
 // DmaMap maps the attachment and notes the bus address of every page.
 func (d *Driver) DmaMap(t *kernel.Task, r *token.Reg, m *token.Map) kernel.Errno {
-	if err := t.MayFail(kernel.GFP_KERNEL, "nvme dma array"); err != kernel.OK {
+	a := &Array{}
+	if err := t.Alloc(kernel.GFP_KERNEL, &a.Mem, "nvme dma array"); err != kernel.OK {
+		t.Mark("CREATE-6 no array")
 		return err
 	}
 	if r.Gone {
+		t.Free(&a.Mem)
 		return kernel.ENODEV
 	}
-	array := make([]hw.BusAddr, r.DmaBuf.Size/CtrlPageSize)
+	a.Pages = make([]hw.BusAddr, r.DmaBuf.Size/CtrlPageSize)
 	sgt, err := r.Private.Map(t, r.Dir)
 	if err != kernel.OK {
+		t.Mark("CREATE-6 not mapped")
+		t.Free(&a.Mem)
 		return err
 	}
-	if token.Repaired(t, token.FixCheckLayout) && !pages(sgt, len(array)) {
+	if token.Repaired(t, token.FixCheckLayout) && !pages(sgt, len(a.Pages)) {
+		t.Free(&a.Mem)
 		r.Private.Unmap(t, sgt, r.Dir)
 		return kernel.EINVAL
 	}
 	m.Sgt.Set(t, sgt)
 	i := 0
 	for _, s := range sgt.Segments {
-		a := s.Addr
+		at := s.Addr
 		// As posted: the length is unsigned, and the index is not compared with the
 		// size of the array.
 		for l := uint64(s.Len); l != 0; l -= CtrlPageSize {
-			if i == len(array) {
-				t.BUG("nvme dma_map writes past the end of its array of %d addresses", len(array))
+			if i == len(a.Pages) {
+				t.BUG("nvme dma_map writes past the end of its array of %d addresses", len(a.Pages))
 			}
-			array[i] = a
+			a.Pages[i] = at
 			i++
-			a += CtrlPageSize
+			at += CtrlPageSize
 		}
 	}
-	m.Private.Set(t, array)
+	m.Private.Set(t, a)
 	d.mapped(t, 1)
 	return kernel.OK
 }
@@ -95,6 +116,7 @@ func (d *Driver) DmaUnmap(t *kernel.Task, r *token.Reg, m *token.Map, held bool)
 		r.Private.UnmapUnlocked(t, m.Sgt.Get(t), r.Dir)
 	}
 	m.Sgt.Set(t, nil)
+	t.Free(&m.Private.Get(t).(*Array).Mem)
 	m.Private.Set(t, nil)
 	d.mapped(t, -1)
 }

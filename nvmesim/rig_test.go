@@ -42,7 +42,7 @@ func (r *rig) premap(k *kernel.Task) {
 		r.ctrl.IOMMU.Map(k.Task, []*hw.Page{p}, hw.Bidirectional)
 	}
 	r.tok.m = &token.Map{Gen: 1}
-	r.tok.m.Private.Set(k, r.array)
+	r.tok.m.Private.Set(k, &Array{Pages: r.array})
 }
 
 // vecs are n bytes of the buffer from off on, a vector for each page.

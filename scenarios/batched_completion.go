@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"dmasim/nvmesim"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
@@ -24,7 +25,7 @@ var batchedCompletion = &Scenario{
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
-			t, w := boot(st, c, config{batch: true})
+			t, w := boot(st, c, config{batch: true, drive: nvmesim.Config{Queues: 2}})
 			w.do(t, transfer{n: page}) // makes the mapping
 			t.Go("io_uring", func(t *kernel.Task) { w.do(t, transfer{n: page, lba: page}) })
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })

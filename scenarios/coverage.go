@@ -22,6 +22,9 @@ type StepCoverage struct {
 	// Pairs are the steps of two tasks that used the same object in conflict, one directly
 	// after the other, by the names of both in alphabetical order.
 	Pairs map[[2]string]*Pair
+	// Apart are those that used the same object in conflict in some run, and between which something came in every
+	// run: how often, and the kind of the object.
+	Apart map[[2]string]*Pair
 }
 
 // Pair says in how many runs two steps met at an object, in which order.
@@ -39,7 +42,7 @@ func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, de
 	c := &StepCoverage{}
 	m := sim.NewMachine()
 	defer m.Close()
-	m.Trace(true)
+	m.KeepMarks(true)
 	for _, s := range all {
 		for _, d := range designs {
 			x, err := NewCase(s, d, 0)
@@ -72,7 +75,7 @@ func (c *StepCoverage) CoverDrawn(ctx context.Context, f *Fuzz, runs int) error 
 	const each = 5
 	m := sim.NewMachine()
 	defer m.Close()
-	m.Trace(true)
+	m.KeepMarks(true)
 	for i := 0; i < runs && ctx.Err() == nil; {
 		n := f.First + i/each*max(f.Step, 1)
 		x, err := NewCase(Drawn(f.Workload(n)), f.Design, f.Fixes)
@@ -97,7 +100,7 @@ func (c *StepCoverage) CoverDrawn(ctx context.Context, f *Fuzz, runs int) error 
 // add notes what the last run of a machine did.
 func (c *StepCoverage) add(m *sim.Machine, scenario string) {
 	if c.Runs++; c.Runs == 1 {
-		c.Steps, c.First, c.Pairs = map[string]int{}, map[string]string{}, map[[2]string]*Pair{}
+		c.Steps, c.First, c.Pairs, c.Apart = map[string]int{}, map[string]string{}, map[[2]string]*Pair{}, map[[2]string]*Pair{}
 	}
 	marks := m.Marks()
 	seen := map[string]bool{}
@@ -115,6 +118,7 @@ func (c *StepCoverage) add(m *sim.Machine, scenario string) {
 		class sim.Class
 	}
 	last := map[*sim.Object]use{}
+	before := map[*sim.Object][]use{}
 	step := map[*sim.Task]string{}
 	from, to := m.Explored()
 	next := 0
@@ -131,6 +135,16 @@ func (c *StepCoverage) add(m *sim.Machine, scenario string) {
 			now := use{e.Task, step[e.Task], class}
 			was, ok := last[o]
 			last[o] = now
+			if i >= from && now.step != "" {
+				for _, w := range before[o] {
+					if w.task != now.task && w.class.Conflicts(now.class) {
+						c.apart(w.step, now.step, o)
+					}
+				}
+				if !slices.Contains(before[o], now) {
+					before[o] = append(before[o], now)
+				}
+			}
 			if !ok || i < from || was.task == now.task || was.step == "" || now.step == "" || !was.class.Conflicts(now.class) {
 				return
 			}
@@ -163,6 +177,18 @@ func (c *StepCoverage) add(m *sim.Machine, scenario string) {
 	}
 }
 
+func (c *StepCoverage) apart(a, b string, o *sim.Object) {
+	if a > b {
+		a, b = b, a
+	}
+	p := c.Apart[[2]string{a, b}]
+	if p == nil {
+		p = &Pair{Object: o.Type}
+		c.Apart[[2]string{a, b}] = p
+	}
+	p.Forth++
+}
+
 // Specified tells whether a label is a step of the specification, or a branch of one.
 func Specified(label string) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool { return s.Name == label })
@@ -181,6 +207,17 @@ func (c *StepCoverage) Missing() (out []string) {
 // Sorted lists the pairs of steps that met.
 func (c *StepCoverage) Sorted() [][2]string {
 	out := slices.Collect(maps.Keys(c.Pairs))
+	slices.SortFunc(out, byName)
+	return out
+}
+
+// NeverMet lists the pairs that used an object and never met there, sorted.
+func (c *StepCoverage) NeverMet() (out [][2]string) {
+	for p := range c.Apart {
+		if c.Pairs[p] == nil {
+			out = append(out, p)
+		}
+	}
 	slices.SortFunc(out, byName)
 	return out
 }

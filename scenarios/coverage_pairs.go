@@ -55,7 +55,7 @@ var meetings = func() map[[2]string]Meeting {
 
 	why(takes, to("CREATE-4", "CREATE-7", "REG-7", "RELEASE", "SUB-3", "TOK-6", "TOKEN-PUT last", "WRK-2")...)
 	why(takes, from("CREATE-7", "RELEASE", "TOK-6", "WRK-2")...)
-	why(mapping, to("CREATE-1", "CREATE-10", "CREATE-2 made by another", "CREATE-7")...)
+	why(mapping, to("CREATE-1", "CREATE-10", "CREATE-3 fails", "CREATE-2 made by another", "CREATE-7")...)
 	why(lastPut, to("TOKEN-PUT last", "CREATE-10", "CREATE-2 made by another", "CREATE-7", "REM-4")...)
 	why(signalled, [2]string{"REM-5", "WRK-2"})
 	why(publish, [2]string{"CREATE-9", "REM-6"})
@@ -63,13 +63,16 @@ var meetings = func() map[[2]string]Meeting {
 	why(setUp, from("REG-7", "REM-2", "TOKEN-PUT", "TOKEN-PUT last")...)
 	why(setUp, from("IMP-5 punt", "GET-3", "NV-1", "PRE-2")...)
 	why(noStep, [2]string{"IMP-5", "IMP-1"})
-	why(cause, [2]string{"SUB-3", "GET-1"}, [2]string{"CMP-2", "GET-3"}, [2]string{"IMP-5", "CMP-1"}, [2]string{"WRK-1", "WRK-2"}, [2]string{"WRK-2", "TOKEN-PUT"})
+	why(cause, [2]string{"IMP-3", "CMP-2"}, [2]string{"IMP-6 buffered", "IMP-5 punt"},
+		[2]string{"SUB-3", "GET-1"}, [2]string{"CMP-2", "GET-3"}, [2]string{"IMP-5", "CMP-1"}, [2]string{"WRK-1", "WRK-2"}, [2]string{"WRK-2", "TOKEN-PUT"})
 	why(grace, from("MAP-REL", "GET-1", "TOKEN-PUT")...)
 	why(moved, [2]string{"CMP-1", "REM-3"})
 
 	drawn(from("IMP-5 punt", "BIO-4", "CMP-4", "MAP-REL", "RELEASE", "REM-2", "REM-6", "SUB-1 no entry", "SUB-1 no tag", "WRK-1")...)
 	drawn(from("REG-7", "IMP-5 punt", "PRE-4")...)
-	drawn(from("PRE-4", "CREATE-4", "CMP-4")...)
+	drawn(from("PRE-4", "CMP-4", "RELEASE")...)
+	drawn(from("SUB-3", "CMP-1", "PRE-4")...)
+	drawn([2]string{"GET-1", "RELEASE"}, [2]string{"CREATE-7", "REM-6"})
 	drawn(to("TOKEN-PUT last", "REM-3", "WRK-1", "MAP-REL")...)
 	drawn(to("RELEASE", "REM-2", "REM-3", "CMP-3")...)
 	drawn(to("REM-2", "TOK-6", "WRK-1", "REM-5")...)
@@ -88,30 +91,6 @@ func Meetings() map[[2]string]Meeting {
 	out := make(map[[2]string]Meeting, len(meetings))
 	for p, m := range meetings {
 		out[p] = m
-	}
-	return out
-}
-
-// Unexplained lists the pairs that met in one order only and have no entry.
-func (c *StepCoverage) Unexplained() (out [][2]string) {
-	for _, p := range c.OneWay() {
-		if _, ok := meetings[p]; !ok {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// Stale lists the entries of pairs that met in the other order.
-func (c *StepCoverage) Stale() (out [][2]string) {
-	for _, p := range c.Sorted() {
-		x := c.Pairs[p]
-		if _, ok := meetings[p]; ok && x.Back > 0 {
-			out = append(out, p)
-		}
-		if _, ok := meetings[[2]string{p[1], p[0]}]; ok && p[0] != p[1] && x.Forth > 0 {
-			out = append(out, [2]string{p[1], p[0]})
-		}
 	}
 	return out
 }

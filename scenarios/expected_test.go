@@ -71,7 +71,7 @@ func subsets(mine token.Fix) (out []token.Fix) {
 
 // many are the scenarios of which a design that passes has over 15,000 traces, or one of a buffer of
 // gigabytes: too large for every day.
-var many = []string{"far-offset", "shared-with-nic", "waits-for-gpu", "released-together", "reads-around-a-move", "moved-again"}
+var many = []string{"far-offset", "shared-with-nic", "waits-for-gpu", "released-together", "reads-around-a-move", "moved-again", "closed-ring"}
 
 // feasible tells whether every interleaving of a case can be run: --full does that, and so do the
 // tests, those of the large scenarios if DMASIM_CHECKS is above 1.

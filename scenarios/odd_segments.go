@@ -11,8 +11,8 @@ import (
 
 var oddSegments = &Scenario{
 	Name: "odd-segments",
-	Story: "An exporter maps a buffer of two pages in segments of 2048 bytes, which the interface " +
-		"allows. The posted driver takes 4096 bytes at a time off an unsigned length until it is 0, and " +
+	Story: "An exporter maps a buffer of two pages in segments of 2048 bytes, against what the " +
+		"interface promises. The posted driver takes 4096 bytes at a time off an unsigned length until it is 0, and " +
 		"writes addresses past the end of its array for ever. It must do without, and the read fail. It needs " +
 		"no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},

@@ -5,6 +5,7 @@ import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 )
 
 var registeredAnew = &Scenario{
@@ -15,6 +16,10 @@ var registeredAnew = &Scenario{
 		"must be told or not be there, and nothing of the old ones may be left.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Defects: map[string][]Defect{
+		// A read through a mapping that was published too late comes after the fences have signalled.
+		"rfc-v2": {{Kind: dmabufsim.FenceRule, Fix: token.FixPublishUnderResv}},
+	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "backing-off", rings: 2, mode: "async"})

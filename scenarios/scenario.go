@@ -90,6 +90,8 @@ type Design struct {
 	maker token.Design
 	// tokenSite is where its token is allocated, for fault injection.
 	tokenSite string
+	// mapSites are those of its allocations that go with a map, beside that of the map.
+	mapSites []string
 }
 
 // Maker is the design as the layers know it; its repairs are turned on in the machine.

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,16 +28,19 @@ import (
 // oracle and every detector; rapid makes what fails smaller in all three.
 //
 // What fails is kept in testdata/workloads.txt as replay strings, and those run first. DMASIM_CHECKS
-// multiplies the number of schedules for each workload.
+// multiplies the number of workloads, which is rapid's.
 func TestWorkloads(t *testing.T) {
 	kept := keptRuns{"testdata/workloads.txt"}
-	kept.again(t)
+	real := realOrNot(t)
+	kept.again(t, real)
+	checks := flag.Lookup("rapid.checks").Value.(flag.Getter).Get().(int)
+	simtest.Flags(t, "rapid.checks", strconv.Itoa(checks*scale()))
 	for _, d := range scenarios.Designs() {
 		if d.Name == "rfc-v2" {
 			continue
 		}
 		t.Run(d.Name, func(t *testing.T) {
-			property{design: d, kept: kept, real: realOrNot(t)}.check(t)
+			property{design: d, kept: kept, real: real}.check(t)
 		})
 	}
 }
@@ -67,7 +71,7 @@ func (p property) check(t rapid.TB) {
 		wl := scenarios.Draw(drawn{rt})
 		c, err := scenarios.NewCase(scenarios.Drawn(wl), p.design, p.fixes)
 		require.NoError(rt, err)
-		schedules := schedulesEach * scale()
+		schedules := schedulesEach
 		if p.real != nil && rapid.IntRange(0, 4).Draw(rt, "real bytes") == 4 {
 			c.Real = p.real
 			schedules = (schedules + 4) / 5 // they cost more
@@ -98,8 +102,8 @@ func TestWorkloadsFail(t *testing.T) {
 	p.check(rec)
 	require.True(t, rec.Failed())
 	require.Regexp(t, hw.StaleDMA+"|"+dmabufsim.FenceRule, rec.Logged.String())
-	require.Len(t, kept.strings(t), 1)
-	left := kept.strings(t)[0]
+	require.Len(t, kept.runs(t), 1)
+	left := kept.runs(t)[0].text
 	t.Log(left)
 	recorded, err := sim.ParseReplay(left)
 	require.NoError(t, err)
@@ -109,7 +113,7 @@ func TestWorkloadsFail(t *testing.T) {
 	require.LessOrEqual(t, recorded.Schedule.Preemptions(), 3)
 
 	again := &simtest.Recorder{Test: "No/Such/Test"}
-	kept.again(again)
+	kept.again(again, nil)
 	require.True(t, again.Failed(), "what is kept fails first")
 	m := sim.NewMachine()
 	defer m.Close()

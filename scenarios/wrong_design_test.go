@@ -7,6 +7,7 @@ import (
 
 	"dmasim/blkmq/dmatoken"
 	"dmasim/iter"
+	"dmasim/nvmesim"
 	"dmasim/sim"
 	"dmasim/sim/explore"
 	"dmasim/sim/hw"
@@ -66,7 +67,7 @@ func (w *wrongToken) Submit(t *kernel.Task, f *token.Frag) token.Outcome {
 		gone := *f
 		w.Token.Free(t, &gone, token.Single)
 	case mixed:
-		if array := f.Map.Private.Get(t).([]hw.BusAddr); w.mixed != f.Map {
+		if array := f.Map.Private.Get(t).(*nvmesim.Array).Pages; w.mixed != f.Map {
 			w.mixed = f.Map
 			array[0], array[1] = array[1], array[0]
 		}

@@ -1,6 +1,9 @@
 package scenarios
 
 import (
+	"math"
+
+	"dmasim/blkmq"
 	"dmasim/dmabufsim"
 	"dmasim/iter"
 	"dmasim/sim"
@@ -13,10 +16,10 @@ import (
 
 var wrongRegistrations = &Scenario{
 	Name: "wrong-registrations",
-	Story: "A task registers dma-bufs in every wrong way: with memory that cannot be read, without a file, without a dma-buf, for a file " +
-		"that is not direct, of a size that is no multiple of the drive's pages, and with each of its allocations failing. Every call " +
-		"must fail with its own error, and leave nothing behind. Then it registers the buffer over the registration that is there, which " +
-		"an exporter moves meanwhile.",
+	Story: "A task registers dma-bufs in every wrong way: with calls that make no sense, with memory that cannot be read, without a file, " +
+		"without a dma-buf, for a file that is not direct, for a device without requests, for one whose driver has no callbacks, of a size " +
+		"that is no multiple of the drive's pages, and with each of its allocations failing. Every call must fail with its own error, and " +
+		"leave nothing behind. Then it registers the buffer over the registration that is there, which an exporter moves meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
 	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
 	Defects: map[string][]Defect{
@@ -28,6 +31,8 @@ var wrongRegistrations = &Scenario{
 			w.do(t, transfer{n: page}) // makes the mapping
 			r := w.rings[0]
 			odd := w.bus.Export(t, "odd size", 1000, unmapped{})
+			stacked := blkmq.NewStacked(t, "dm-0", driveSize, w.queue.Limits, &blkmq.Linear{Lower: w.queue})
+			disk := blkmq.NewQueue(t, "sda", driveSize, 1, w.queue.Limits, noCallbacks{}, w.queue.Design)
 			register := func(t *kernel.Task, want kernel.Errno, e uringsim.RegBuffer) {
 				_, err := r.UpdateBuffers(t, 0, uringsim.IORING_RSRC_F_EXTENDED_UPDATE, []uringsim.RegBuffer{e})
 				if err != want {
@@ -35,7 +40,22 @@ var wrongRegistrations = &Scenario{
 				}
 			}
 			good := uringsim.RegBuffer{Iovec: &iter.Iovec{}, Target: w.file, DmaBuf: w.exp.Buf}
+			update := func(t *kernel.Task, r *uringsim.Ring, want kernel.Errno, off, flags uint32, entries ...uringsim.RegBuffer) {
+				if _, err := r.UpdateBuffers(t, off, flags, entries); err != want {
+					t.Fail(iter.WrongErrno, "an update of buffers returned %v, not %v", err, want)
+				}
+			}
+			empty := uringsim.NewRing(t, 0)
 			t.Go("io_uring", func(t *kernel.Task) {
+				const extended = uringsim.IORING_RSRC_F_EXTENDED_UPDATE
+				update(t, r, kernel.EINVAL, 0, extended)
+				update(t, r, kernel.EOVERFLOW, math.MaxUint32, extended, good)
+				update(t, empty, kernel.ENXIO, 0, extended, good)
+				update(t, r, kernel.EINVAL, 0, extended<<1, good)
+				update(t, r, kernel.EINVAL, 1, extended, good)
+				update(t, r, kernel.EFAULT, 0, extended, uringsim.RegBuffer{Unreadable: true})
+				t.K.FailAlloc("io_mapped_ubuf", 1) // none is in the cache yet
+				register(t, kernel.ENOMEM, good)
 				wrong := func(want kernel.Errno, change func(e *uringsim.RegBuffer)) {
 					e := good
 					change(&e)
@@ -45,9 +65,12 @@ var wrongRegistrations = &Scenario{
 				wrong(kernel.EFAULT, func(e *uringsim.RegBuffer) { e.Iovec = &iter.Iovec{Len: 1} })
 				wrong(kernel.EBADF, func(e *uringsim.RegBuffer) { e.Target = nil })
 				wrong(kernel.EBADF, func(e *uringsim.RegBuffer) { e.DmaBuf = nil })
+				wrong(kernel.EINVAL, func(e *uringsim.RegBuffer) { e.DmaBuf, e.Foreign = nil, true })
 				wrong(kernel.EINVAL, func(e *uringsim.RegBuffer) { e.Target = w.queue.Open(0) })
+				wrong(kernel.EINVAL, func(e *uringsim.RegBuffer) { e.Target = stacked.Open(iter.O_DIRECT) })
+				wrong(kernel.EINVAL, func(e *uringsim.RegBuffer) { e.Target = disk.Open(iter.O_DIRECT) })
 				wrong(kernel.EINVAL, func(e *uringsim.RegBuffer) { e.DmaBuf = odd })
-				for _, site := range []string{"io_rsrc_node", "io_regbuf_dma", c.Design.tokenSite} {
+				for _, site := range []string{"io_rsrc_node", "io_regbuf_dma", c.Design.tokenSite, "dma_buf_attachment"} {
 					t.K.FailAlloc(site, 1)
 					wrong(kernel.ENOMEM, func(*uringsim.RegBuffer) {})
 				}
@@ -60,6 +83,13 @@ var wrongRegistrations = &Scenario{
 			w.teardown(t)
 		}
 	},
+}
+
+// noCallbacks is a driver that does not know of dma-bufs.
+type noCallbacks struct{}
+
+func (noCallbacks) QueueRq(*kernel.Task, *blkmq.Request) kernel.BlkStatus {
+	return kernel.BLK_STS_IOERR
 }
 
 // unmapped is an exporter whose buffer nobody maps.

@@ -33,6 +33,7 @@ type Machine struct {
 
 	strategy Strategy
 	tracing  bool
+	marking  bool // always if tracing
 
 	tasks   []*Task // in order of creation
 	live    []*Task // those that have not ended, in order of creation
@@ -128,7 +129,11 @@ func NewMachine() *Machine { return &Machine{} }
 
 // Trace turns the keeping of rows for people on or off, from the next run on. It
 // changes nothing else: not the schedule and not the hash.
-func (m *Machine) Trace(on bool) { m.tracing = on }
+func (m *Machine) Trace(on bool) { m.tracing, m.marking = on, on }
+
+// KeepMarks switches on that runs note the steps of the protocol that tasks come to, see Marks, and nothing else
+// of what Trace keeps.
+func (m *Machine) KeepMarks(on bool) { m.marking = on }
 
 // Now is the virtual time, in nanoseconds since the start of the run.
 func (m *Machine) Now() int64 { return m.now }

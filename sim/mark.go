@@ -10,9 +10,9 @@ type Mark struct {
 }
 
 // Mark notes that t has come to a step of the protocol of which a reader of a trace need
-// not be told. At and Say note theirs, too. It costs nothing unless tracing is on.
+// not be told. At and Say note theirs, too. It costs nothing unless somebody keeps marks.
 func (t *Task) Mark(label string) {
-	if t.m.tracing && !t.m.dead {
+	if t.m.marking && !t.m.dead {
 		t.mark(label)
 	}
 }
@@ -23,5 +23,5 @@ func (t *Task) mark(label string) {
 	}
 }
 
-// Marks lists the steps that the tasks of the last run came to, if tracing was on.
+// Marks lists the steps that the tasks of the last run came to, if that was on, or tracing.
 func (m *Machine) Marks() []Mark { return m.marks }

@@ -309,18 +309,16 @@ func (t *Task) Explore() {
 // text, for the trace. The label appears where the operation is granted, not
 // where it is announced.
 func (t *Task) At(label, text string) {
-	if t.m.tracing && !t.m.dead {
+	if t.Mark(label); t.Tracing() {
 		t.flush()
-		t.mark(label)
 		t.label, t.text, t.labelled = label, text, true
 	}
 }
 
 // Say puts a step of the protocol and a text into the trace here and now.
 func (t *Task) Say(label, text string) {
-	if t.m.tracing && !t.m.dead {
+	if t.Mark(label); t.Tracing() {
 		t.flush()
-		t.mark(label)
 		t.m.rows = append(t.m.rows, Row{Task: t, Phase: t.m.phase, Step: t.m.steps, Label: label, Text: text, Event: -1})
 	}
 }
@@ -328,8 +326,7 @@ func (t *Task) Say(label, text string) {
 // Stress is Say for what a reader must not miss: what explains a failure that comes
 // much later. A report shows it even where it leaves others out.
 func (t *Task) Stress(label, text string) {
-	if t.Tracing() {
-		t.Say(label, text)
+	if t.Say(label, text); t.Tracing() {
 		t.m.rows[len(t.m.rows)-1].Key = true
 	}
 }

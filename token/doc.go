@@ -18,7 +18,7 @@
 //	Register     file operation       ring lock held, may sleep     token, attach     the same
 //	Import       ring, at issue       ring, may be non-blocking     -                 -
 //	Split        block layer          submit                        share             count
-//	Submit       block layer          tag held, may sleep           get or make map   the same, count
+//	Submit       block layer          see below                     get or make map   the same, count
 //	Queue        block layer          dispatch, no sleep            the map           the map
 //	Requeue      block layer          dispatch                      keep              keep
 //	Complete     driver               interrupt                     -                 -
@@ -30,8 +30,10 @@
 // A frag is carved with Split for every bio that is split off or cloned, and goes to the
 // bio's request, which frees it; if the bio ends without one, it is freed as never queued.
 // Queue is called at every try, and Requeue each time that the driver gives a request back.
+// As posted Submit is called with a tag in hand, and may sleep unless the frag may not wait. With map-before-tag, which
+// the draining designs run on, no call with a tag may wait; one that may has none, and Free follows it at once.
 //
 // A design is a package of its own; nothing in iter, blkmq, nvmesim or uringsim knows
 // which one runs. The posted design is in blkmq/dmatoken, a design that drains
-// synchronously in token/drain.
+// synchronously in token/drain, and the smallest that is right in token/toy.
 package token

@@ -34,7 +34,8 @@
 //
 // The io_mapped_ubuf of a dma-buf comes from the ring's cache, and its vectors and acct_pages
 // hold what they held for the buffer before (REG-7, REG-8). Vectored opcodes do not know of
-// dma-bufs (IMP-4). Two repairs of package token change that.
+// dma-bufs (IMP-4). Three repairs of package token change that: init-imu, no-vectors and
+// refuse-vectored.
 //
 // # Left out
 //

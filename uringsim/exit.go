@@ -24,14 +24,29 @@ func (r *Ring) Close(t *kernel.Task) {
 	}
 	r.unlock(t)
 	r.cancelWorks(t, nil)
-	t.Kthread("iou_exit", sim.Op{Verb: "io_ring_exit_work", Obj: &r.refs, Guard: (*unused)(r)}, r.destroy)
+	exit := sim.Op{Verb: "io_ring_exit_work", Obj: &r.refs, Also: &r.poll.obj, Guard: (*unused)(r)}
+	t.Kthread("iou_exit", exit, func(t *kernel.Task) { r.exitWork(t, exit) })
 }
 
-// unused is ready when the last request is freed.
+// unused is ready when the last request is freed, or when there is one to be polled for.
 type unused Ring
 
-func (r *unused) Ready(*sim.Task) bool     { return r.inFlight == 0 }
+func (r *unused) Ready(*sim.Task) bool     { return r.inFlight == 0 || len(r.poll.list) > 0 }
 func (r *unused) Explain(*sim.Task) string { return "requests of a ring that exits are in flight" }
+
+// exitWork is io_ring_exit_work, when it could first do something. What a worker has issued is polled for here:
+// nobody else does so any more.
+func (r *Ring) exitWork(t *kernel.Task, again sim.Op) {
+	for r.inFlight > 0 {
+		r.lock(t)
+		r.pollAll(t)
+		r.unlock(t)
+		if r.inFlight > 0 {
+			t.Step(again)
+		}
+	}
+	r.destroy(t)
+}
 
 // destroy is io_ring_ctx_free.
 func (r *Ring) destroy(t *kernel.Task) {

@@ -77,7 +77,7 @@ func (r *Ring) UpdateFiles(t *kernel.Task, off, flags uint32, entries []RegFile)
 	if err := r.mayRegister(t); err != kernel.OK {
 		return 0, err
 	}
-	if err := updateRange(&r.files, off, uint32(len(entries)), flags, 0); err != kernel.OK {
+	if err := updateRange(t, &r.files, off, uint32(len(entries)), flags, 0); err != kernel.OK {
 		return 0, err
 	}
 	for done := range entries {

@@ -35,12 +35,16 @@ type imu struct {
 	mm      *iter.Mm
 	pages   []*hw.Page // pinned
 
-	// A dma-buf (IO_IMU_F_DMA), with its io_regbuf_dma.
-	dma    bool
+	dma  *regbufDma // of a dma-buf (IO_IMU_F_DMA), nil otherwise
+	kbuf bool       // IO_REGBUF_F_KBUF: the kernel's
+}
+
+// regbufDma is struct io_regbuf_dma.
+type regbufDma struct {
+	kernel.Mem
 	token  token.Token
 	target *iter.File
 	dmabuf *dmabufsim.DmaBuf
-	kbuf   bool // IO_REGBUF_F_KBUF: the kernel's
 }
 
 // allocImu is io_alloc_imu. What comes from the cache still holds what it held; what is
@@ -80,6 +84,9 @@ func (r *Ring) putImu(t *kernel.Task, m *imu) {
 	t.Acquire(&m.obj)
 	if m.acctPages != 0 {
 		t.Mark("REG-8 accounts")
+		if m.dma != nil {
+			t.Stressf("REG-8", "subtract %d pinned page(s), of a dma-buf", m.acctPages)
+		}
 		r.User.unaccount(t, m.acctPages)
 	}
 	m.release(t)
@@ -103,10 +110,12 @@ func (m *imu) validate(addr, n uint64, dir hw.Direction) kernel.Errno {
 func (req *request) importFixed(t *kernel.Task, m *imu, dir hw.Direction, nonblock bool) kernel.Errno {
 	s := &req.sqe
 	if err := m.validate(s.Addr, s.Len, dir); err != kernel.OK {
-		t.Mark("IMP-2 range")
+		if m.dma != nil {
+			t.Mark("IMP-2 range")
+		}
 		return err
 	}
-	if !m.dma {
+	if m.dma == nil {
 		off := s.Addr - m.ubuf
 		req.iter = m.at(t, dir, off, s.Len)
 		return kernel.OK
@@ -115,14 +124,14 @@ func (req *request) importFixed(t *kernel.Task, m *imu, dir hw.Direction, nonblo
 		t.Mark("IMP-2 empty")
 		return kernel.EFAULT
 	}
-	if req.file != m.target {
+	if req.file != m.dma.target {
 		t.Mark("IMP-2 other file")
 		return kernel.EBADF
 	}
 	t.Mark("IMP-3")
 	req.drop(t) // what an earlier issue imported
-	req.use = token.Use{Token: m.token, Dir: dir, Off: s.Addr, Len: s.Len, Nowait: nonblock}
-	if err := m.token.Import(t, &req.use); err != kernel.OK {
+	req.use = token.Use{Token: m.dma.token, Dir: dir, Off: s.Addr, Len: s.Len, Nowait: nonblock}
+	if err := m.dma.token.Import(t, &req.use); err != kernel.OK {
 		return err
 	}
 	req.imported = true
@@ -162,11 +171,11 @@ func checkIovecs(v []iter.Iovec) kernel.Errno {
 // As posted it does not know of dma-bufs: their vectors were never written, their unit is a
 // byte, and what is behind the one vector that they are said to have is read.
 func (req *request) importVec(t *kernel.Task, m *imu, dir hw.Direction) kernel.Errno {
-	if m.dma {
-		t.Mark("IMP-4")
-	}
-	if m.dma && token.Repaired(t, token.FixRefuseVectored) {
-		return kernel.EFAULT
+	if m.dma != nil {
+		if t.Mark("IMP-4"); token.Repaired(t, token.FixRefuseVectored) {
+			return kernel.EFAULT
+		}
+		t.Stress("IMP-4", "import vectors of a dma-buf")
 	}
 	if err := m.validate(m.ubuf, 0, dir); err != kernel.OK {
 		return err
@@ -175,6 +184,9 @@ func (req *request) importVec(t *kernel.Task, m *imu, dir hw.Direction) kernel.E
 	total := uint64(0)
 	for _, v := range req.sqe.Iovecs {
 		if err := m.validate(v.Base, v.Len, dir); err != kernel.OK || v.Len == 0 {
+			if m.dma != nil {
+				t.Mark("IMP-4 refused")
+			}
 			return kernel.EFAULT
 		}
 		if total+v.Len < total {

@@ -28,7 +28,7 @@ func TestReleaseByTheOtherRing(t *testing.T) {
 		d := &dyingToken{}
 		k.Alloc(kernel.GFP_KERNEL, &d.mem, "token")
 		d.uses.Init(k, &d.mem, "token.uses", 0)
-		w.ring.buffers.lookup(0).imu.token = d
+		w.ring.buffers.lookup(0).imu.dma.token = d
 		other := NewRing(k, 0)
 		require.Equal(t, kernel.OK, other.CloneBuffers(k, CloneArgs{Src: w.ring}))
 		k.Go("user", func(k *kernel.Task) {

@@ -93,10 +93,8 @@ func (req *request) submitWork(t *kernel.Task) {
 		req.failLater(t, iter.Neg(kernel.ECANCELED))
 		return
 	}
-	if t.Tracing() {
-		t.Mark("IMP-5 from a worker")
-		t.Say("IMP-5", "issue "+req.sqe.Opcode.String()+" from io-wq, blocking")
-	}
+	t.Mark("IMP-5 from a worker")
+	t.Sayf("IMP-5", "issue %v from io-wq, blocking", req.sqe.Opcode)
 	for tries := 0; ; tries++ {
 		ret := req.issue(t, fromIoWq)
 		switch {

@@ -18,7 +18,9 @@ type RegBuffer struct {
 	// Target and DmaBuf are what the descriptors stand for, nil if they are -1.
 	Target *iter.File
 	DmaBuf *dmabufsim.DmaBuf
-	Tag    uint64
+	// Foreign says that the descriptor for the dma-buf is that of another file; DmaBuf is nil then.
+	Foreign bool
+	Tag     uint64
 	// Unreadable says that the struct io_uring_reg_buffer itself is in memory that cannot be read.
 	Unreadable bool
 }
@@ -95,7 +97,7 @@ func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuf
 	if t.K.Profile == kernel.V6_12 {
 		allowed = 0
 	}
-	if err := updateRange(&r.buffers, off, uint32(len(entries)), flags, allowed); err != kernel.OK {
+	if err := updateRange(t, &r.buffers, off, uint32(len(entries)), flags, allowed); err != kernel.OK {
 		return 0, err
 	}
 	for done := range entries {
@@ -103,10 +105,12 @@ func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuf
 		var n *node
 		var err kernel.Errno
 		if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && e.Unreadable {
+			t.Mark("REG unreadable")
 			if err = kernel.EFAULT; !token.Repaired(t, token.FixCountDone) {
+				t.Stressf("REG-1", "entry %d cannot be read: return %v", done, err)
 				return 0, err
 			}
-		} else if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && (e.Target != nil || e.DmaBuf != nil) {
+		} else if flags&IORING_RSRC_F_EXTENDED_UPDATE != 0 && (e.Target != nil || e.DmaBuf != nil || e.Foreign) {
 			n, err = r.newDmaBuf(t, e)
 		} else {
 			n, err = r.newUserBuffer(t, e)
@@ -129,9 +133,11 @@ func (r *Ring) updateBuffers(t *kernel.Task, off, flags uint32, entries []RegBuf
 			return 0, err
 		}
 		slot := int(off) + done
-		t.Mark("REG-7")
-		if r.buffers.nodes[slot] != nil {
-			t.Mark("REG-7 replaces")
+		if n != nil && n.imu.dma != nil {
+			t.Mark("REG-7")
+			if r.buffers.nodes[slot] != nil {
+				t.Mark("REG-7 replaces")
+			}
 		}
 		r.reset(t, &r.buffers, slot)
 		r.buffers.nodes[slot] = n
@@ -159,11 +165,14 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	t.Mark("REG-2")
 	n, err := r.newNode(t)
 	if err != kernel.OK {
-		t.Mark("REG-2 no memory")
+		t.Mark("REG-2 no node")
 		return nil, err
 	}
-	undo := func(m *imu, err kernel.Errno) (*node, kernel.Errno) {
+	undo := func(m *imu, reg *regbufDma, err kernel.Errno) (*node, kernel.Errno) {
 		t.Mark("REG-6")
+		if reg != nil {
+			t.Free(&reg.Mem)
+		}
 		if m != nil {
 			r.freeImu(m)
 		}
@@ -172,28 +181,35 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	}
 	m, err := r.allocImu(t, 1)
 	if err != kernel.OK {
-		return undo(nil, err)
+		t.Mark("REG-2 no imu")
+		return undo(nil, nil, err)
 	}
-	if err := t.MayFail(kernel.GFP_KERNEL, "io_regbuf_dma"); err != kernel.OK {
-		return undo(m, err)
+	reg := &regbufDma{target: e.Target, dmabuf: e.DmaBuf}
+	if err := t.Alloc(kernel.GFP_KERNEL, &reg.Mem, "io_regbuf_dma"); err != kernel.OK {
+		t.Mark("REG-2 no regbuf")
+		return undo(m, nil, err)
 	}
 	t.Mark("REG-3")
 	if e.Target == nil {
 		t.Mark("REG-3 no file")
-		return undo(m, kernel.EBADF)
+		return undo(m, reg, kernel.EBADF)
 	}
 	e.Target.Get(t)
 	t.Mark("REG-4")
 	if e.DmaBuf == nil {
 		t.Mark("REG-4 no dma-buf")
 		e.Target.Put(t)
-		return undo(m, kernel.EBADF)
+		err := kernel.EBADF
+		if e.Foreign {
+			err = kernel.EINVAL
+		}
+		return undo(m, reg, err)
 	}
 	e.DmaBuf.Get(t)
 	if e.DmaBuf.Size > math.MaxUint32 && token.Repaired(t, token.FixCheckSize) {
 		e.Target.Put(t)
 		e.DmaBuf.Put(t)
-		return undo(m, kernel.EFAULT) // as a range of memory that is too long
+		return undo(m, reg, kernel.EFAULT) // as a range of memory that is too long
 	}
 	var tok token.Token
 	err = kernel.EOPNOTSUPP
@@ -203,7 +219,7 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 	}
 	if err != kernel.OK {
 		t.Mark("REG-5 refused")
-		undo(m, err)
+		undo(m, reg, err)
 		e.Target.Put(t)
 		e.DmaBuf.Put(t)
 		return nil, err
@@ -216,8 +232,8 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 		m.nrBvecs = 0
 	}
 	m.ubuf, m.length, m.folioShift, m.refs = 0, uint64(uint32(e.DmaBuf.Size)), 0, 1
-	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, true, false
-	m.token, m.target, m.dmabuf = tok, e.Target, e.DmaBuf
+	reg.token = tok
+	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, reg, false
 	m.release = m.releaseDma
 	n.imu = m
 	return n, kernel.OK
@@ -225,8 +241,8 @@ func (r *Ring) newDmaBuf(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno) {
 
 // DmaBufAt is the dma-buf in a slot, nil if there is none, for tests.
 func (r *Ring) DmaBufAt(slot int) *dmabufsim.DmaBuf {
-	if n := r.buffers.lookup(slot); n != nil {
-		return n.imu.dmabuf
+	if n := r.buffers.lookup(slot); n != nil && n.imu.dma != nil {
+		return n.imu.dma.dmabuf
 	}
 	return nil
 }
@@ -234,9 +250,10 @@ func (r *Ring) DmaBufAt(slot int) *dmabufsim.DmaBuf {
 // releaseDma is RELEASE-IMU.
 func (m *imu) releaseDma(t *kernel.Task) {
 	t.Mark("RELEASE-IMU")
-	m.token.Unregister(t)
-	m.dmabuf.Put(t)
-	m.target.Put(t)
+	m.dma.token.Unregister(t)
+	m.dma.dmabuf.Put(t)
+	m.dma.target.Put(t)
+	t.Free(&m.dma.Mem)
 }
 
 // UnregisterBuffer empties a slot: an update with an empty entry. Requests that use the buffer keep it until they are

@@ -111,10 +111,8 @@ func (r *Ring) flush(t *kernel.Task) {
 			list[i] = nil
 			if req.reissue {
 				req.reissue = false
-				if t.Tracing() {
-					t.Mark("IMP-5 reissue")
-					t.Say("IMP-5", req.sqe.Opcode.String()+" would block: punt to io-wq")
-				}
+				t.Mark("IMP-5 reissue")
+				t.Sayf("IMP-5", "%v would block: punt to io-wq", req.sqe.Opcode)
 				req.punt(t)
 				continue
 			}

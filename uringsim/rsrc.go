@@ -120,15 +120,22 @@ func (r *Ring) mayRegister(t *kernel.Task) kernel.Errno {
 }
 
 // updateRange is what the updates of both tables ask first.
-func updateRange(d *table, off, n, flags, allowed uint32) kernel.Errno {
+func updateRange(t *kernel.Task, d *table, off, n, flags, allowed uint32) kernel.Errno {
 	switch {
 	case n == 0:
+		t.Mark("REG nothing")
 		return kernel.EINVAL
 	case off+n < off:
+		t.Mark("REG overflow")
 		return kernel.EOVERFLOW
 	case !d.exists():
+		t.Mark("REG no table")
 		return kernel.ENXIO
-	case flags&^allowed != 0, uint64(off)+uint64(n) > uint64(len(d.nodes)):
+	case flags&^allowed != 0:
+		t.Mark("REG flags")
+		return kernel.EINVAL
+	case uint64(off)+uint64(n) > uint64(len(d.nodes)):
+		t.Mark("REG range")
 		return kernel.EINVAL
 	}
 	return kernel.OK

@@ -165,6 +165,16 @@ func (req *request) mayReissue(t *kernel.Task, res int64) bool {
 		return false
 	}
 	r := req.ring
+	if req.imported {
+		switch {
+		case req.nowait:
+			t.Mark("IMP-5 no-wait")
+		case isWorker(t) && !r.has(IORING_SETUP_IOPOLL):
+			t.Mark("IMP-5 in a worker")
+		case r.dying:
+			t.Mark("IMP-5 dying ring")
+		}
+	}
 	if t.K.Profile == kernel.V6_12 && (t.Context() != kernel.InTask || t != req.owner.task) {
 		return false
 	}

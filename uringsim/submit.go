@@ -176,9 +176,7 @@ func (req *request) queue(t *kernel.Task) {
 		req.punt(t)
 		return
 	}
-	if t.Tracing() {
-		t.Say("IMP-5", "issue "+req.sqe.Opcode.String()+", non-blocking")
-	}
+	t.Sayf("IMP-5", "issue %v, non-blocking", req.sqe.Opcode)
 	ret := req.issue(t, inline)
 	switch {
 	case ret == complete:

@@ -46,8 +46,7 @@ func (r *Ring) newUserBuffer(t *kernel.Task, e *RegBuffer) (*node, kernel.Errno)
 	if r.User != nil {
 		m.acctPages = pinned
 	}
-	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, false, false
-	m.token, m.target, m.dmabuf = nil, nil, nil
+	m.toMemory, m.fromMemory, m.dma, m.kbuf = true, true, nil, false
 	m.mm, m.pages = r.Mm, pages
 	m.bvecs, m.nrBvecs = make([]iter.Bvec, len(pages)), len(pages)
 	off := v.Base % hw.PageSize
@@ -86,8 +85,10 @@ func (r *Ring) registered(t *kernel.Task, f *hw.Folio) bool {
 		if n == nil || n.imu == nil {
 			continue
 		}
-		if n.imu.dma {
-			t.Mark("REG-8 compound")
+		if n.imu.dma != nil {
+			if t.Mark("REG-8 compound"); n.imu.nrBvecs > 0 {
+				t.Stress("REG-8", "look for a compound page in the vectors of a dma-buf")
+			}
 		}
 		for i := range n.imu.nrBvecs {
 			if i >= len(n.imu.bvecs) {
@@ -173,7 +174,7 @@ func (r *Ring) RegisterBvec(t *kernel.Task, slot int, v []iter.Bvec, toMemory, f
 		m.length += uint64(b.Len)
 	}
 	m.nrBvecs = len(v)
-	m.bvecs, m.toMemory, m.fromMemory, m.dma, m.kbuf, m.release = v, toMemory, fromMemory, false, true, release
+	m.bvecs, m.toMemory, m.fromMemory, m.dma, m.kbuf, m.release = v, toMemory, fromMemory, nil, true, release
 	n.imu = m
 	r.buffers.nodes[slot] = n
 	return kernel.OK

@@ -10,8 +10,8 @@ type Design struct{}
 
 func (Design) Name() string { return "rfc-v2" }
 
-// Register makes a token (TOK-2 to TOK-7). TOK-1, that the driver has the callbacks,
-// is the type system's.
+// Register makes a token (TOK-2 to TOK-7). TOK-1, that the driver has the callbacks, is asked by
+// the block device.
 func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.Driver) (token.Token, kernel.Errno) {
 	tok := &dmaToken{fixes: token.Repairs(t), q: q, driver: drv}
 	tok.wq, tok.unmapWq = workqueues(t)
@@ -38,12 +38,12 @@ func (Design) Register(t *kernel.Task, p token.Params, q token.Queue, drv token.
 	t.Mark("TOK-5")
 	if !q.Get(t) {
 		t.Mark("TOK-5 dying")
+		t.Stress("TOK-5", "the queue is dying: return EFAULT")
 		undo()
 		return nil, kernel.EFAULT
 	}
 	t.Mark("TOK-6")
 	if err := drv.InitDmaToken(t, &tok.reg); err != kernel.OK {
-		t.Mark("TOK-6 refused")
 		undo()
 		q.Put(t)
 		return nil, err

@@ -128,16 +128,19 @@ func (tok *dmaToken) alloc(t *kernel.Task) (*dmaMap, kernel.Errno) {
 	t.Mark("ALLOC")
 	m := &dmaMap{token: tok}
 	if err := m.Alloc(t); err != kernel.OK {
+		t.Mark("ALLOC no map")
 		return nil, err
 	}
 	m.fence = &dmaFence{}
 	if err := t.Alloc(kernel.GFP_KERNEL, &m.fence.Mem, "blk_mq_dma_fence"); err != kernel.OK {
+		t.Mark("ALLOC no fence")
 		t.Free(&m.Mem)
 		return nil, err
 	}
 	seqno := tok.fenceSeq.Get(t) + 1
 	m.Gen = int(seqno)
 	if err := m.refs.Init(t, &m.Mem, m.String()+".refs", kernel.GFP_KERNEL, m.released); err != kernel.OK {
+		t.Mark("ALLOC no refs")
 		t.Free(&m.fence.Mem)
 		t.Free(&m.Mem)
 		return nil, err

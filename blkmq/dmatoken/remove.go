@@ -51,6 +51,9 @@ func (tok *dmaToken) remove(t *kernel.Task) {
 // released is MAP-REL: the last reference has gone. It runs in the callback of the
 // kill's mode switch, or in the context of the last put.
 func (m *dmaMap) released(t *kernel.Task) {
+	if t.Context() == kernel.InRCUCallback {
+		t.Mark("MAP-REL from RCU")
+	}
 	m.freeWork.Init(t, &m.Mem, m.String()+".free_work", m.free)
 	t.Atf("MAP-REL", "%v unused: queue free_work", m)
 	m.token.wq.Queue(t, &m.freeWork)

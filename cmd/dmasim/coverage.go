@@ -92,8 +92,18 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
 		}
 	}
 	columns(w, "", rows)
-	fmt.Fprintf(w, "\n%d runs; %d of %d steps reached, %d cannot be; %d pairs of steps met, %d of them in both orders\n",
-		c.Runs, reached(c), len(scenarios.Steps()), unreachable(), len(c.Pairs), both)
+	apart := c.NeverMet()
+	if len(apart) > 0 {
+		fmt.Fprintln(w)
+		rows = [][]string{{"step of one task", "step of another", "both at", "times", "why they never met"}}
+		for _, p := range apart {
+			x := c.Apart[p]
+			rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), whyApart(p, whole, drawn)})
+		}
+		columns(w, "", rows)
+	}
+	fmt.Fprintf(w, "\n%d runs; %d of %d steps reached, %d cannot be; %d pairs of steps met, %d of them in both orders; %d more used one object\n",
+		c.Runs, reached(c), len(scenarios.Steps()), unreachable(), len(c.Pairs), both, len(apart))
 	if missing := c.Missing(); len(missing) > 0 {
 		for i, l := range report.Wrap("not reached: "+strings.Join(missing, ", "), 96) {
 			fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", 2*min(i, 1)), l)
@@ -113,6 +123,18 @@ func whyNot(p [2]string, x *scenarios.Pair, whole, drawn bool) string {
 	if m, ok := scenarios.Meetings()[p]; ok {
 		return m.String()
 	}
+	return noReason(whole, drawn)
+}
+
+// whyApart says why two steps that used one object never met there.
+func whyApart(p [2]string, whole, drawn bool) string {
+	if m, ok := scenarios.Separations()[p]; ok {
+		return m.String()
+	}
+	return noReason(whole, drawn)
+}
+
+func noReason(whole, drawn bool) string {
 	switch {
 	case drawn:
 		return "no run that was drawn has it"
@@ -170,6 +192,10 @@ func (a *app) coverageJSON(c *scenarios.StepCoverage, whole, drawn bool) {
 	enc.SetEscapeHTML(false)
 	for _, s := range scenarios.Steps() {
 		_ = enc.Encode(stepJSON{"step", s.Name, c.Steps[s.Name], c.First[s.Name], s.Unreachable}) // the writer keeps the error
+	}
+	for _, p := range c.NeverMet() {
+		x := c.Apart[p]
+		_ = enc.Encode(pairJSON{"apart", p, x.Object, x.Forth, 0, whyApart(p, whole, drawn)})
 	}
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]

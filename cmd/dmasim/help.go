@@ -23,8 +23,8 @@ usage:
                   all,-NAME is all repairs but that
       --without   switch detectors off: lockdep, fence-rules, data-race,
                   livelock
-      --strategy  random, pct, pos, surw, dfs or dpor; by default dfs,
-                  and dpor with --full
+      --strategy  random, pct, pos, surw, dfs or dpor; by default dpor
+                  where every interleaving is promised, and dfs elsewhere
       --budget    a time or a number of executions, for each case; by default
                   there is none, and 10000 executions for sampling strategies
       --seed      seed of the sampling strategies, 1 by default
@@ -54,11 +54,15 @@ usage:
       --shard      only part of the workloads, as 2/8, the second of eight
   dmasim repair [SCENARIO...] [--full] [--json]
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
-      of them by default, and what goes wrong without each repair of a set
+      of them by default, and show for each repair of a set the defect that it
+      removes, and a run that fails without it
   dmasim coverage [SCENARIO...] [--design NAME] [--runs N] [--seed N] [--json]
-      which steps of the specification the runs of scenarios come to, and which
-      pairs of steps of two tasks met at an object, in which order
-      --runs    runs of drawn workloads, besides; none by default
+      which steps of the specification the runs of scenarios come to, which
+      pairs of steps of two tasks met at an object, in which order, and which
+      used one object and never met
+      --design  one design instead of rfc-v2 and rfc-v2-repaired
+      --runs    runs of drawn workloads of that, or of the latter, besides;
+                none by default
       --seed    of these, 1 by default
   dmasim litmus FILE... [--strategy NAME] [--budget 10s|5000] [--seed N]
                 [--json]
@@ -88,12 +92,13 @@ exit status:
      it still fails); every interleaving of a litmus program was explored;
      all tests in the virtual machine passed; vet found nothing
   1  some verdict is not as expected; nothing repairs some scenario; a replay is
-     another run (with --follow: it passes); a litmus program failed; a test in
-     the virtual machine failed; vet found something
+     another run (with --follow: it passes); a workload of fuzz failed; a litmus
+     program failed; a test in the virtual machine failed; vet found something
   2  the input is unusable; a model uses the simulator in a way that has no
      meaning; there is no virtual machine
   3  a promised coverage was not reached, and no verdict differs; a litmus
-     program has interleavings that were not explored
+     program has interleavings that were not explored; fuzz, repair or coverage
+     was interrupted
 `
 
 func (a *app) help(args []string) (int, error) {

@@ -16,7 +16,8 @@ import (
 	"dmasim/token"
 )
 
-// repair computes which repairs make scenarios pass on the design that takes some.
+// repair computes which repairs make scenarios pass on the design that takes some, and says which defect
+// each of them removes.
 func (a *app) repair(args []string) (int, error) {
 	fs := flags("repair")
 	full := fs.Bool("full", false, "")
@@ -104,7 +105,8 @@ func (a *app) repairText(remedies []*scenarios.Remedy) {
 			}
 			for _, f := range token.Fixes() {
 				if on.Has(f.Fix) {
-					fmt.Fprintf(w, "  without %s (%s): %s\n", f.Name, f.Steps, failed(r.Without[[2]token.Fix{on, f.Fix}]))
+					fmt.Fprintf(w, "  without %s (%s): %s\n", f.Name, f.Steps, f.Defect)
+					fmt.Fprintf(w, "    %s\n", failed(r.Without[[2]token.Fix{on, f.Fix}]))
 				}
 			}
 		}
@@ -146,6 +148,7 @@ type remedyJSON struct {
 type withoutJSON struct {
 	Set    []string `json:"set"`
 	Fix    string   `json:"fix"`
+	Defect string   `json:"defect"`
 	Kind   string   `json:"kind"`
 	Replay string   `json:"replay"`
 }
@@ -159,7 +162,9 @@ func (a *app) repairJSON(remedies []*scenarios.Remedy) {
 			o.Sets = append(o.Sets, on.Names())
 			for _, f := range token.Fixes() {
 				if v := r.Without[[2]token.Fix{on, f.Fix}]; v != nil {
-					o.Without = append(o.Without, withoutJSON{on.Names(), f.Name, string(v.Report.Found.Failure.Kind), replayString(v.Shown, v.Report.Found)})
+					found := v.Report.Found
+					o.Without = append(o.Without, withoutJSON{on.Names(), f.Name, f.Defect,
+						string(found.Failure.Kind), replayString(v.Shown, found)})
 				}
 			}
 		}

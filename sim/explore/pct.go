@@ -30,6 +30,10 @@ type Tosses interface {
 //
 // The number of steps k is the length of the longest run so far. The first run has
 // no change points.
+//
+// Priorities are not fair: two tasks that undo each other's work may have them to themselves for ever, and
+// a run that ends so at its step bound says nothing of the program. So a run that is half-way to its bound goes on
+// as a random walk. If it comes to its bound all the same, that is not for want of a turn.
 type PCT struct {
 	d, k   int
 	learn  bool
@@ -79,6 +83,11 @@ func (p *PCT) Covered() Coverage { return Coverage{} }
 
 func (p *PCT) Next(at *sim.Point) *sim.Task {
 	p.meet(at.Current.Machine().Tasks())
+	if at.Step > at.Current.Machine().StepLimit/2 {
+		t := at.Enabled[p.tosses.Below(len(at.Enabled))]
+		p.last = t.Index()
+		return t
+	}
 	if at.Step == 1 && p.k > 0 {
 		for range p.d - 1 {
 			p.change = append(p.change, 1+p.tosses.Below(p.k))

@@ -163,3 +163,44 @@ func TestPCTLearnsLength(t *testing.T) {
 	// The seed is fixed, so this cannot fail by chance: 1/16 of the runs, roughly.
 	require.InDelta(t, runs/16, hits, runs/100)
 }
+
+// Two tasks that keep each other going do not keep a third one from its turn for ever, whatever the
+// priorities are.
+func TestPCTIsFairInTheEnd(t *testing.T) {
+	m := sim.NewMachine()
+	defer m.Close()
+	s := explore.NewPCT(1, 3)
+	long := 0
+	for range 30 {
+		r := m.Run(s, func(t *sim.Task) {
+			var turns, flag sim.Object
+			t.Own(&turns, "turns", "")
+			t.Own(&flag, "flag", "")
+			turn, over := 0, false
+			for me := range 2 {
+				t.Go("player", func(t *sim.Task) {
+					for !over {
+						t.Step(sim.Op{Verb: "wait", Obj: &turns, Guard: when(func() bool { return turn == me || over })})
+						turn = 1 - me
+					}
+				})
+			}
+			t.Go("umpire", func(t *sim.Task) {
+				t.Step(sim.Op{Verb: "stop", Obj: &flag})
+				over = true
+			})
+			t.Explore()
+		})
+		require.Nil(t, r.Failure)
+		if r.Steps > sim.DefaultStepLimit/2 {
+			long++
+		}
+		s.Done(r)
+	}
+	require.NotZero(t, long, "in some runs the umpire has the lowest priority")
+}
+
+// when is a guard that is a function.
+type when func() bool
+
+func (w when) Ready(*sim.Task) bool { return w() }

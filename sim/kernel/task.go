@@ -150,6 +150,8 @@ func (t *Task) BUG(format string, args ...any) { t.Fail(sim.Bug, format, args...
 func (t *Task) Sayf(label, format string, args ...any) {
 	if t.Tracing() {
 		t.Say(label, fmt.Sprintf(format, args...))
+	} else {
+		t.Mark(label)
 	}
 }
 
@@ -157,6 +159,8 @@ func (t *Task) Sayf(label, format string, args ...any) {
 func (t *Task) Stressf(label, format string, args ...any) {
 	if t.Tracing() {
 		t.Stress(label, fmt.Sprintf(format, args...))
+	} else {
+		t.Mark(label)
 	}
 }
 
@@ -164,5 +168,7 @@ func (t *Task) Stressf(label, format string, args ...any) {
 func (t *Task) Atf(label, format string, args ...any) {
 	if t.Tracing() {
 		t.At(label, fmt.Sprintf(format, args...))
+	} else {
+		t.Mark(label)
 	}
 }

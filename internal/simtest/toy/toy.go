@@ -36,7 +36,7 @@ func Registered[T token.Token](k *kernel.Task, d token.Design) *World[T] {
 
 // Register makes a token.
 func (w *World[T]) Register(k *kernel.Task) kernel.Errno {
-	tok, err := w.Queue.Design.Register(k, token.Params{DmaBuf: w.Exp.Buf}, w.Queue, w.Queue.Ops)
+	tok, err := w.Queue.Design.Register(k, token.Params{DmaBuf: w.Exp.Buf}, w.Queue, w.Queue.Ops.(token.Driver))
 	if err == kernel.OK {
 		w.Tok = tok.(T)
 	}
@@ -85,4 +85,4 @@ func (w *World[T]) DMA(k *kernel.Task, addr hw.BusAddr) {
 }
 
 // First is the address of the first page of a map.
-func First(m *token.Map) hw.BusAddr { return m.Private.Peek().([]hw.BusAddr)[0] }
+func First(m *token.Map) hw.BusAddr { return m.Private.Peek().(*nvmesim.Array).Pages[0] }
