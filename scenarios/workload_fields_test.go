@@ -43,7 +43,7 @@ var fields = map[string][2]string{
 	"mode":        {"io=r0+8", "mode=sqpoll,io=r0+8"},
 	"tags":        {"tags=1,burst=r0+8/r0+8", "burst=r0+8/r0+8"},
 	"queues":      {"queues=1,io=r0+8,io=r0+8", "queues=2,io=r0+8,io=r0+8"},
-	"batch":       {"warm,burst=r0+8/r0+8/r0+8", "batch,warm,burst=r0+8/r0+8/r0+8"},
+	"batch":       {"queues=2,warm,burst=r0+8/r0+8/r0+8", "queues=2,batch,warm,burst=r0+8/r0+8/r0+8"},
 	"sectors":     {"io=r0+16", "sectors=8,io=r0+16"},
 	"segments":    {"io=r0+16", "segments=1,io=r0+16"},
 	"chunk":       {"io=r0+16", "chunk=8,io=r0+16"},
