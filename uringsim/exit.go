@@ -41,9 +41,7 @@ func (r *Ring) exitWork(t *kernel.Task, again sim.Op) {
 		r.lock(t)
 		r.pollAll(t)
 		r.unlock(t)
-		if r.inFlight > 0 {
-			t.Step(again)
-		}
+		t.Step(again)
 	}
 	r.destroy(t)
 }
