@@ -17,7 +17,7 @@ var bouncedTogether = &Scenario{
 		"first one is in use; what one syncs must leave alone what the other has read. An exporter that drops the reservation lock to wait moves " +
 		"the buffer meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {
 			{Kind: hw.StaleDMA, Fix: token.FixSkipUnmapSync},

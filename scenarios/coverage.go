@@ -40,6 +40,21 @@ type Pair struct {
 // bound if that is set, goes on after failures, and looks which steps the runs come to.
 func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, designs ...*Design) (*StepCoverage, error) {
 	c := &StepCoverage{}
+	return c, c.cover(ctx, all, designs, -1, func(s *Scenario) (explore.Strategy, error) {
+		return NewStrategy("dfs", 1, cmp.Or(bound, s.Quick))
+	})
+}
+
+// CoverWalks adds a number of random walks of each scenario on each of some designs, which come to what has no bound
+// on delays, and is seldom.
+func (c *StepCoverage) CoverWalks(ctx context.Context, all []*Scenario, seed uint64, walks int, designs ...*Design) error {
+	return c.cover(ctx, all, designs, walks, func(*Scenario) (explore.Strategy, error) {
+		return NewStrategy("random", seed, explore.Coverage{Bound: explore.Sampled})
+	})
+}
+
+// cover adds the runs of a strategy of each scenario on each design, at most a number of them if that is not negative.
+func (c *StepCoverage) cover(ctx context.Context, all []*Scenario, designs []*Design, runs int, with func(*Scenario) (explore.Strategy, error)) error {
 	m := sim.NewMachine()
 	defer m.Close()
 	m.KeepMarks(true)
@@ -47,27 +62,25 @@ func CoverSteps(ctx context.Context, all []*Scenario, bound explore.Coverage, de
 		for _, d := range designs {
 			x, err := NewCase(s, d, 0)
 			if err != nil {
-				return nil, err
+				return err
+			}
+			strategy, err := with(s)
+			if err != nil {
+				return err
 			}
 			program := x.Program()
-			promised := s.Quick
-			if bound != (explore.Coverage{}) {
-				promised = bound
-			}
-			strategy, err := NewStrategy("dfs", 1, promised)
-			if err != nil {
-				return nil, err
-			}
-			for more := true; more && ctx.Err() == nil; {
+			for n := 0; n != runs && ctx.Err() == nil; n++ {
 				r := m.Run(strategy, program)
 				if !r.Abandoned {
 					c.add(m, s.Name)
 				}
-				more = strategy.Done(r)
+				if !strategy.Done(r) {
+					break
+				}
 			}
 		}
 	}
-	return c, ctx.Err()
+	return ctx.Err()
 }
 
 // CoverDrawn adds a number of runs of the workloads of a fuzz, some of each.

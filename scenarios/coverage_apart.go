@@ -13,9 +13,11 @@ var separations = func() map[[2]string]Meeting {
 		oneTask   = "one task does both, or what the other comes of, and uses the object in between"
 		signalled = "a reference on a fence is taken before it signals, and WRK-3 drops the last one after that"
 
-		folio    = "two that fill a page of the cache at the same time"
-		section  = "a grace period that begins and ends between two steps that come one after the other"
-		fenceUse = "a fence of a job that is looked at by both, and by nobody else"
+		freed      = "a reader that leaves its section frees the fence there, and the last reference is dropped before that"
+		givenBack  = "CREATE-5 gives back what CREATE-4 took, before the reservation lock goes"
+		ringLock   = "the ring's lock is held at GET-1, and who polls looks at the list when he has taken it"
+		ownGet     = "who comes from GET-1 reads there last himself, and has not begun before"
+		bufferGoes = "the buffer goes with the last of its maps, which is released in between"
 	)
 	out := map[[2]string]Meeting{}
 	add := func(m Meeting, pairs ...[2]string) {
@@ -34,13 +36,14 @@ var separations = func() map[[2]string]Meeting {
 	}
 	why := func(s string, pairs ...[2]string) { add(Meeting{Why: s}, pairs...) }
 	needs := func(s string, pairs ...[2]string) { add(Meeting{Needs: s}, pairs...) }
+	walks := func(s string, pairs ...[2]string) { add(Meeting{Walks: s}, pairs...) }
 	drawn := func(pairs ...[2]string) { add(Meeting{Drawn: true}, pairs...) }
 
 	why(half, with("CREATE-1", "CREATE-1")...)
 	why(half, with("CREATE-4", "CREATE-4")...)
 	why(half, with("CREATE-7", "CREATE-7", "REM-2", "SUB-3", "CREATE-2 made by another")...)
 	why(half, with("CREATE-2 made by another", "CREATE-2 made by another", "CREATE-10")...)
-	why(lastPut, with("TOKEN-PUT last", "ALLOC", "CREATE-1", "GET-1")...)
+	why(lastPut, with("TOKEN-PUT last", "CREATE-1", "GET-1")...)
 	why(counted, with("CREATE-9", "CMP-3", "GET-2", "WRK-2")...)
 	why(made, with("REM-4", "REM-4")...)
 	why(underLock, with("REM-5", "RELEASE", "REM-3")...)
@@ -50,38 +53,40 @@ var separations = func() map[[2]string]Meeting {
 	why(oneTask, with("TOK-6 not attached", "CREATE-10")...)
 	why(oneTask, with("CMP-2", "BIO-0 no space", "IMP-5 no-wait")...)
 	why(signalled, with("REM-4", "WRK-2")...)
+	why(freed, with("CREATE-4", "CMP-3", "GET-2", "MAP-REL")...)
+	why(freed, with("REM-4", "CMP-3", "GET-2", "PRE-4")...)
+	why(freed, with("GET-2", "REM-5", "WRK-1")...)
+	why(givenBack, [2]string{"CREATE-4", "REM-3"})
+	why(ringLock, [2]string{"CMP-1", "GET-1"})
 
-	needs(folio, with("IMP-6 buffered", "IMP-1", "IMP-3", "IMP-6 buffered")...)
-	needs(section, with("CREATE-10", "CMP-3", "MAP-REL", "PRE-4", "RELEASE", "SUB-3")...)
-	needs(section, with("CREATE-2 made by another", "REM-2", "REM-6")...)
-	needs(section, [2]string{"CMP-3", "TOKEN-PUT"}, [2]string{"GET-2", "SUB-3"}, [2]string{"PRE-2", "WRK-2"})
-	needs(fenceUse, with("CREATE-4", "CMP-3", "GET-2", "PRE-4", "REM-3")...)
-	needs(fenceUse, with("REM-4", "CMP-3", "GET-2", "PRE-4")...)
-	needs(fenceUse, with("GET-2", "REM-5", "WRK-1")...)
-	needs("a polled read that is complete when the next one is at GET-1", [2]string{"CMP-1", "GET-1"})
+	why(ownGet, [2]string{"CREATE-10", "SUB-3"})
+	why(bufferGoes, [2]string{"CMP-3", "TOKEN-PUT"})
+	needs("a mapping that is taken away while a second reader goes on with it", with("CREATE-2 made by another", "REM-2", "REM-6")...)
+	walks("registered-anew", with("CREATE-10", "CMP-3", "PRE-4", "RELEASE")...)
 
-	drawn(with("ALLOC", "REM-2")...)
+	drawn(with("ALLOC", "REM-2", "TOKEN-PUT last")...)
+	drawn(with("CREATE-4", "PRE-4")...)
 	drawn(with("CMP-1", "CMP-3", "SUB-1")...)
 	drawn(with("CMP-2", "TOKEN-PUT", "TOKEN-PUT last")...)
-	drawn(with("CMP-3", "CMP-3a", "CREATE-5", "GET-1", "IMP-3", "IMP-5 punt", "MAP-REL", "REM-3", "SUB-3", "TOK-6 not attached")...)
+	drawn(with("CMP-3", "CMP-3a", "CREATE-5", "GET-1", "IMP-3", "IMP-5 punt", "REM-3", "SUB-3", "TOK-6 not attached")...)
 	drawn(with("CMP-4", "CMP-4", "SUB-1")...)
 	drawn(with("CREATE-10", "REM-4")...)
 	drawn(with("CREATE-3 fails", "CREATE-3 fails")...)
-	drawn(with("CREATE-5", "GET-2", "PRE-4", "REM-5", "SUB-1", "TOKEN-PUT last")...)
+	drawn(with("CREATE-5", "GET-2", "MAP-REL", "PRE-4", "REM-5", "SUB-1", "TOKEN-PUT last")...)
 	drawn(with("CREATE-8", "GET-2")...)
 	drawn(with("GET-1", "GET-2", "PRE-4")...)
-	drawn(with("GET-2", "GET-2", "MAP-REL", "PRE-4", "RELEASE", "REM-3", "REM-3 NULL", "TOK-6 not attached")...)
+	drawn(with("GET-2", "GET-2", "PRE-4", "RELEASE", "REM-3", "REM-3 NULL", "SUB-3", "TOK-6 not attached")...)
 	drawn(with("IMP-1", "IMP-3", "TOKEN-PUT")...)
 	drawn(with("IMP-3", "IMP-3")...)
 	drawn(with("IMP-5", "IMP-5 punt", "TOK-6 not attached", "TOKEN-PUT")...)
-	drawn(with("MAP-REL", "RELEASE", "REM-3", "REM-3 NULL")...)
+	drawn(with("MAP-REL", "RELEASE", "REM-3")...)
 	drawn(with("NV-1", "NV-1", "WRK-2")...)
+	drawn(with("PRE-2", "WRK-2")...)
 	drawn(with("PRE-4", "REM-3", "REM-3 NULL", "REM-5", "SUB-1", "TOKEN-PUT", "TOKEN-PUT last")...)
 	drawn(with("REG-6", "TOKEN-PUT last")...)
 	drawn(with("REM-2", "REM-3")...)
 	drawn(with("REM-3 NULL", "REM-5")...)
 	drawn(with("REM-5", "REM-6", "SUB-3")...)
-	drawn(with("REM-6", "REM-6")...)
 	drawn(with("SUB-3", "TOKEN-PUT", "TOKEN-PUT last")...)
 	drawn(with("TOK-6 not attached", "TOKEN-PUT last")...)
 	return out

@@ -13,7 +13,7 @@ var evictedUnderPressure = &Scenario{
 		"a driver waits there for all fences that are published. Meanwhile the GPU evicts its buffers to make room. So no allocation " +
 		"that may reclaim can be made by whoever has yet to see to it that a fence signals.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "pipelined", vram: 2, peer: hw.PeerThruHostBridge, reclaims: 1})

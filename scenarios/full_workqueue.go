@@ -14,7 +14,7 @@ var fullWorkqueue = &Scenario{
 		"design a work first signals the fence of its mapping, and then waits for the reservation lock to unmap. The exporter holds " +
 		"that, and waits for all fences, the last of which is to be signalled by a work that cannot become active. It needs no race.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Deadlock, Fix: token.FixUnmapApart}},
 	},

@@ -13,7 +13,7 @@ var lastTag = &Scenario{
 		"waits for the tag that the first one has. Somebody freezes the queue meanwhile and an exporter moves the buffer. " +
 		"The first read has to complete, and give its tag and its mapping back, whatever the second one waits for.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		// The request that found no map keeps the tag.
 		"rfc-v2": {{Kind: sim.Deadlock, Fix: token.FixFreeRequest}},

@@ -13,7 +13,7 @@ var mappedUnderPressure = &Scenario{
 		"reclaims when it allocates it: it may wait for the fence of the one before, which signals and is freed around that, and must not " +
 		"hold what that needs.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{exporter: "pipelined", vram: 2, peer: hw.PeerThruHostBridge, reclaims: 1, pressed: []string{"iou-wrk"}})

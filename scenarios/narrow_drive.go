@@ -15,7 +15,7 @@ var narrowDrive = &Scenario{
 		"pages. The posted splitter does not look at the number of segments where it cuts for the length, and " +
 		"the drive is sent a command that it cannot do. An exporter moves the buffer meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: blkmq.OverLimits, Fix: token.FixLimitSegments}},
 	},

@@ -26,12 +26,7 @@ var noLongerDirect = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})
 			w.file.Flags &^= iter.O_DIRECT
-			buf := (&hw.Memory{}).Alloc(t.Task, "read ahead", 1)
-			i := iter.Kvecs(t, hw.FromDevice, []iter.Kvec{iter.Lowmem(buf, 0, hw.PageSize)}, hw.PageSize)
-			if n := w.file.Ops.ReadIter(t, &iter.Kiocb{File: w.file}, &i); n != hw.PageSize {
-				t.Fail(iter.WrongErrno, "a read of the first page returned %s", result(n))
-			}
-			w.ref.asked += hw.PageSize
+			w.readAhead(t, 0)
 			t.Go("io_uring", func(t *kernel.Task) {
 				x := transfer{n: 2 * page}
 				w.submit(t, x)
@@ -46,4 +41,14 @@ var noLongerDirect = &Scenario{
 			w.teardown(t)
 		}
 	},
+}
+
+// readAhead has a page of the drive in the page cache.
+func (w *world) readAhead(t *kernel.Task, n int64) {
+	buf := (&hw.Memory{}).Alloc(t.Task, "read ahead", 1)
+	i := iter.Kvecs(t, hw.FromDevice, []iter.Kvec{iter.Lowmem(buf, 0, hw.PageSize)}, hw.PageSize)
+	if n := w.file.Ops.ReadIter(t, &iter.Kiocb{File: w.file, Pos: n * hw.PageSize}, &i); n != hw.PageSize {
+		t.Fail(iter.WrongErrno, "a read ahead returned %s", result(n))
+	}
+	w.ref.asked += hw.PageSize
 }

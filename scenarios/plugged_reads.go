@@ -12,7 +12,7 @@ var pluggedReads = &Scenario{
 	Story: "A task submits three reads in one call. Requests for all are allocated at once, and stay in the task's plug, with the mapping, until " +
 		"the call is over or the task sleeps. An exporter moves the buffer meanwhile, and waits for all three.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{})

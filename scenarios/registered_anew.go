@@ -4,6 +4,7 @@ import (
 	"dmasim/dmabufsim"
 	"dmasim/sim"
 	"dmasim/sim/explore"
+	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
 	"dmasim/token"
 )
@@ -15,10 +16,11 @@ var registeredAnew = &Scenario{
 		"the reservation lock to wait for the fences, and begins again. Registrations come and go between the steps of a move: each " +
 		"must be told or not be there, and nothing of the old ones may be left.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
 	Defects: map[string][]Defect{
-		// A read through a mapping that was published too late comes after the fences have signalled.
-		"rfc-v2": {{Kind: dmabufsim.FenceRule, Fix: token.FixPublishUnderResv}},
+		// A read through a mapping that was published too late comes after the fences have signalled, and with two delays
+		// after the pages have gone.
+		"rfc-v2": {{Kind: dmabufsim.FenceRule, Fix: token.FixPublishUnderResv}, {Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
 	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {

@@ -3,7 +3,9 @@ package scenarios
 import (
 	"dmasim/sim"
 	"dmasim/sim/explore"
+	"dmasim/sim/hw"
 	"dmasim/sim/kernel"
+	"dmasim/token"
 	"dmasim/uringsim"
 )
 
@@ -12,8 +14,11 @@ var registeredLast = &Scenario{
 	Story: "A buffer is registered in two rings, only one of which has a mapping. Both unregister it, the exporter moves it, and a task registers it " +
 		"in a third ring and reads. The new registration is attached while the old ones go and while the buffer moves, and is told of a " +
 		"move or maps what comes of it.",
-	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Quick: explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
+	Defects: map[string][]Defect{
+		"rfc-v2": {{Kind: hw.StaleDMA, Fix: token.FixPublishUnderResv}},
+	},
 	body: func(c Case) func(*sim.Task) {
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{rings: 2})

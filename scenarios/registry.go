@@ -112,6 +112,7 @@ var all = []*Scenario{
 	noDescriptor,
 	noMemoryForLists,
 	noLongerDirect,
+	cachedTogether,
 	dirtiedAgain,
 	noMemoryForWorkers,
 	oneRescuer,

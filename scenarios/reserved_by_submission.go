@@ -15,7 +15,7 @@ var reservedBySubmission = &Scenario{
 		"for that of its job together, before the buffer is moved and move_notify called (amdgpu). An importer that " +
 		"leaves one slot beyond its own is not enough here: somebody has to count how many the exporter was promised.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixSpareSlot}},
 	},

@@ -15,7 +15,7 @@ var reservedFirst = &Scenario{
 		"copy before it calls move_notify, as drivers on TTM do. Each registration asks for a slot, is told that there is one, and " +
 		"puts its own fence there: reservations do not add up. Nothing is left for the exporter, and dma_resv_add_fence is a BUG.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 1},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: sim.Bug, Fix: token.FixSpareSlot}},
 	},

@@ -21,7 +21,7 @@ var wrongRegistrations = &Scenario{
 		"that is no multiple of the drive's pages, and with each of its allocations failing. Every call must fail with its own error, and " +
 		"leave nothing behind. Then it registers the buffer over the registration that is there, which an exporter moves meanwhile.",
 	Quick: explore.Coverage{Bound: explore.Delays, N: 1},
-	Full:  explore.Coverage{Bound: explore.Delays, N: 2},
+	Full:  explore.Coverage{Bound: explore.Delays, N: 3},
 	Defects: map[string][]Defect{
 		"rfc-v2": {{Kind: kernel.Leak, Fix: token.FixUndoRegister}},
 	},

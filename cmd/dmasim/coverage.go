@@ -21,6 +21,7 @@ func (a *app) coverage(args []string) (int, error) {
 	var design string
 	fs.Var(&once{value: &design}, "design", "")
 	runs := fs.Int("runs", 0, "")
+	walks := fs.Int("walks", 0, "")
 	seed := fs.Uint64("seed", 1, "")
 	asJSON := fs.Bool("json", false, "")
 	names, err := parse(fs, args)
@@ -29,6 +30,9 @@ func (a *app) coverage(args []string) (int, error) {
 	}
 	if *runs < 0 {
 		return 0, fmt.Errorf("--runs %d: a number of runs of drawn workloads is 0 or more", *runs)
+	}
+	if *walks < 0 {
+		return 0, fmt.Errorf("--walks %d: a number of random walks of each scenario is 0 or more", *walks)
 	}
 	of := []string{design}
 	if design == "" { // as posted, and what is behind the first defects
@@ -56,6 +60,9 @@ func (a *app) coverage(args []string) (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	c, err := scenarios.CoverSteps(ctx, all, explore.Coverage{}, designs...)
+	if err == nil && *walks > 0 {
+		err = c.CoverWalks(ctx, all, *seed, *walks, designs...)
+	}
 	if err == nil && *runs > 0 {
 		err = c.CoverDrawn(ctx, &scenarios.Fuzz{Design: designs[len(designs)-1], Seed: *seed}, *runs)
 	}
@@ -64,15 +71,16 @@ func (a *app) coverage(args []string) (int, error) {
 		return exitIncomplete, nil
 	}
 	whole := len(names) == 0 && design == ""
+	sampled := *runs > 0 || *walks > 0
 	if *asJSON {
-		a.coverageJSON(c, whole, *runs > 0)
+		a.coverageJSON(c, whole, sampled)
 	} else {
-		a.coverageText(c, whole, *runs > 0)
+		a.coverageText(c, whole, sampled)
 	}
 	return exitOK, nil
 }
 
-func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
+func (a *app) coverageText(c *scenarios.StepCoverage, whole, sampled bool) {
 	w := a.stdout
 	rows := [][]string{{"step", "runs", "seen first in"}}
 	for _, s := range scenarios.Steps() {
@@ -86,7 +94,7 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
 	both := 0
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x), whyNot(p, x, whole, drawn)})
+		rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), back(p, x), whyNot(p, x, whole, sampled)})
 		if x.Forth > 0 && x.Back > 0 {
 			both++
 		}
@@ -98,7 +106,7 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
 		rows = [][]string{{"step of one task", "step of another", "both at", "times", "why they never met"}}
 		for _, p := range apart {
 			x := c.Apart[p]
-			rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), whyApart(p, whole, drawn)})
+			rows = append(rows, []string{p[0], p[1], x.Object, strconv.Itoa(x.Forth), whyApart(p, whole, sampled)})
 		}
 		columns(w, "", rows)
 	}
@@ -113,7 +121,7 @@ func (a *app) coverageText(c *scenarios.StepCoverage, whole, drawn bool) {
 
 // whyNot says why two steps met in one order only. Where not all scenarios were explored others may
 // have the other order, and where workloads were drawn further ones.
-func whyNot(p [2]string, x *scenarios.Pair, whole, drawn bool) string {
+func whyNot(p [2]string, x *scenarios.Pair, whole, sampled bool) string {
 	if p[0] == p[1] || x.Forth > 0 && x.Back > 0 {
 		return ""
 	}
@@ -123,20 +131,20 @@ func whyNot(p [2]string, x *scenarios.Pair, whole, drawn bool) string {
 	if m, ok := scenarios.Meetings()[p]; ok {
 		return m.String()
 	}
-	return noReason(whole, drawn)
+	return noReason(whole, sampled)
 }
 
 // whyApart says why two steps that used one object never met there.
-func whyApart(p [2]string, whole, drawn bool) string {
+func whyApart(p [2]string, whole, sampled bool) string {
 	if m, ok := scenarios.Separations()[p]; ok {
 		return m.String()
 	}
-	return noReason(whole, drawn)
+	return noReason(whole, sampled)
 }
 
-func noReason(whole, drawn bool) string {
+func noReason(whole, sampled bool) string {
 	switch {
-	case drawn:
+	case sampled:
 		return "no run that was drawn has it"
 	case whole:
 		return "nobody has said why"
@@ -187,7 +195,7 @@ type pairJSON struct {
 	Why    string    `json:"why,omitempty"`
 }
 
-func (a *app) coverageJSON(c *scenarios.StepCoverage, whole, drawn bool) {
+func (a *app) coverageJSON(c *scenarios.StepCoverage, whole, sampled bool) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	for _, s := range scenarios.Steps() {
@@ -195,10 +203,10 @@ func (a *app) coverageJSON(c *scenarios.StepCoverage, whole, drawn bool) {
 	}
 	for _, p := range c.NeverMet() {
 		x := c.Apart[p]
-		_ = enc.Encode(pairJSON{"apart", p, x.Object, x.Forth, 0, whyApart(p, whole, drawn)})
+		_ = enc.Encode(pairJSON{"apart", p, x.Object, x.Forth, 0, whyApart(p, whole, sampled)})
 	}
 	for _, p := range c.Sorted() {
 		x := c.Pairs[p]
-		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back, whyNot(p, x, whole, drawn)})
+		_ = enc.Encode(pairJSON{"pair", p, x.Object, x.Forth, x.Back, whyNot(p, x, whole, sampled)})
 	}
 }

@@ -56,11 +56,13 @@ usage:
       find the minimal sets of repairs that make scenarios pass on rfc-v2, all
       of them by default, and show for each repair of a set the defect that it
       removes, and a run that fails without it
-  dmasim coverage [SCENARIO...] [--design NAME] [--runs N] [--seed N] [--json]
+  dmasim coverage [SCENARIO...] [--design NAME] [--walks N] [--runs N]
+                  [--seed N] [--json]
       which steps of the specification the runs of scenarios come to, which
       pairs of steps of two tasks met at an object, in which order, and which
       used one object and never met
       --design  one design instead of rfc-v2 and rfc-v2-repaired
+      --walks   random walks of each scenario, besides; none by default
       --runs    runs of drawn workloads of that, or of the latter, besides;
                 none by default
       --seed    of these, 1 by default
