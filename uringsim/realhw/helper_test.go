@@ -5,7 +5,6 @@ package realhw
 import (
 	"errors"
 	"os"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,15 +27,6 @@ func needReal(t testing.TB, overlap bool) *Backend {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
-}
-
-// scale is DMASIM_CHECKS, or 1: how many times as much is tried.
-func scale() int {
-	n, err := strconv.Atoi(os.Getenv("DMASIM_CHECKS"))
-	if err != nil || n < 1 {
-		return 1
-	}
-	return n
 }
 
 // board is some pages of "vram", mapped for a drive.
