@@ -70,8 +70,11 @@ func (f *File) WillChange(t *kernel.Task) {
 	t.OwnStatic(f.flags, "f_flags", f.Name)
 }
 
-// SetFlags is fcntl(F_SETFL).
+// SetFlags is fcntl(F_SETFL). Without WillChange nobody would see it race with others, which is a misuse.
 func (f *File) SetFlags(t *kernel.Task, flags uint32) {
+	if f.flags == nil {
+		t.Fail(sim.Misuse, "the flags of %s are set, and WillChange was not called in set-up", f.Name)
+	}
 	t.Step(sim.Op{Verb: "fcntl(F_SETFL)", Obj: f.flags})
 	f.Flags = flags
 }

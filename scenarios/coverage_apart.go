@@ -16,7 +16,7 @@ var separations = func() map[[2]string]Meeting {
 		freed      = "a reader that leaves its section frees the fence there, and the last reference is dropped before that"
 		givenBack  = "CREATE-5 gives back what CREATE-4 took, before the reservation lock goes"
 		ringLock   = "the ring's lock is held at GET-1, and who polls looks at the list when he has taken it"
-		ownGet     = "who comes from GET-1 reads there last himself, and has not begun before"
+		ownGet     = "the worker is started after the submission, and its own GET-1 comes between"
 		bufferGoes = "the buffer goes with the last of its maps, which is released in between"
 	)
 	out := map[[2]string]Meeting{}

@@ -27,11 +27,11 @@ var noWait = &Scenario{
 		return func(st *sim.Task) {
 			t, w := boot(st, c, config{auditTags: true})
 			t.Go("io_uring", func(t *kernel.Task) {
-				read := func(x transfer, mayBlock bool) {
+				read := func(x transfer, unmapped bool) {
 					s := w.sqe(x, 0)
 					s.RWFlags = iter.RWF_NOWAIT
 					w.rings[0].Submit(t, s)
-					if e := w.rings[0].WaitCQE(t); mayBlock && e.Res < 0 {
+					if e := w.rings[0].WaitCQE(t); unmapped || e.Res < 0 {
 						w.failed(t, e, kernel.EAGAIN)
 					} else {
 						w.expect(t, x, e)
@@ -39,7 +39,7 @@ var noWait = &Scenario{
 				}
 				read(transfer{n: page}, true)
 				w.do(t, transfer{n: page})
-				read(transfer{n: page, lba: page}, true)
+				read(transfer{n: page, lba: page}, false)
 			})
 			t.Go("exporter", func(t *kernel.Task) { w.exp.Move(t) })
 			t.Explore()
